@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 
 help:                   ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
 
 install: .venv/.installed ## Make .venv with the tested versions; does nothing when it is up to date
 
@@ -21,7 +21,8 @@ install: .venv/.installed ## Make .venv with the tested versions; does nothing w
 
 # The stamp is newer than everything that decides what is installed
 .venv/.installed: settings.ini setup.py pyproject.toml constraints.txt | .venv/bin/pip
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev,offline]'
+	@echo 'Installing the tested versions into .venv: a minute or two, most of it for torch'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline]'
 	@touch $@
 
 quickstart: install     ## Train the embedded model on the CPU, then print the before/after table

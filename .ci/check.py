@@ -139,18 +139,18 @@ def command(py, name):
     run(py.parent/name, '--help', cwd=py.parent.parent.parent/'empty', env=env)
 
 # --- the docs
-def text_of(f):
-    "The markdown and HTML of page `f`, without what is only quoted as code"
+def text_of(f, code=False):
+    "The markdown and HTML of page `f`, without code blocks; code inside a line stays when `code` is true"
     s = f.read_text(encoding='utf-8')
     if f.suffix=='.ipynb':
         outs = lambda c: [''.join(o['data'][k]) for o in c.get('outputs', []) for k in ('text/markdown','text/html') if k in o.get('data', {})]
         s = '\n\n'.join(t for c in json.loads(s)['cells'] for t in ([''.join(c['source'])] if c['cell_type']!='code' else outs(c)))
     if f.suffix=='.html': return re.sub(r'<(script|pre|code)\b.*?</\1>', '', s, flags=re.S)
-    return re.sub(r'^(```+|~~~+).*?^\1|`[^`\n]+`', lambda m: '' if m[1] else m[0].strip('`'), s, flags=re.S|re.M)
+    return re.sub(r'^(```+|~~~+).*?^\1|`[^`\n]+`', lambda m: '' if m[1] else m[0].strip('`') if code else '', s, flags=re.S|re.M)
 
 def anchors(f):
     "Places in `f` that a link may name; headings get the name that pandoc gives them"
-    s = text_of(f)
+    s = text_of(f, code=True)
     heads = [re.sub(r'\{[^}]*\}|\[([^\]]*)\]\([^)]*\)', r'\1', o) for o in re.findall(r'^#+ +(.+)$', s, re.M)]
     slugs = {re.sub(r'^[^a-z]+', '', re.sub(r'\s+', '-', re.sub(r'[^\w\s.-]', '', o.strip().lower()))) for o in heads}
     return slugs | set(re.findall(r'(?:id|name)="([^"]+)"', s)) | set(re.findall(r'\{#([\w.-]+)', s))
