@@ -182,7 +182,7 @@ def report(result:dict, # Contents of `eval.json`
     return '<!doctype html>' + to_xml(Html(Head(Meta(charset='utf-8'), Title(title), Style(_style)), Body(H1(title), *warn,
         P(f'{result["model"]} on {result["device"]}, {result["date"]}; greedy, at most {result["max_new_tokens"]} new tokens.'), _svg(plot_accuracy(sets)), *parts)))
 
-# %% ../nbs/04_eval.ipynb #845b04eb
+# %% ../nbs/04_eval.ipynb #5e87a9d6
 def _measure(model, tokenizer, rows, cfg, desc):
     start = time.time()
     replies = generate(model, tokenizer, [to_prompt(o['question'], cfg.data.system_prompt) for o in rows], cfg.evaluation.max_new_tokens, cfg.evaluation.batch_size, desc)
@@ -197,15 +197,14 @@ def measure(model, # With an adapter, unless `tuned` is False
             tuned:bool=True # Measure the adapter too
            )->tuple: # predictions, result
     "Base and tuned on the same `rows`"
-    with model.disable_adapter() if tuned else nullcontext(): base,res = _measure(model, tokenizer, rows, cfg, f'Base, {name}')
-    preds,res = [dict(set=name, question=o['question'], gold=o['gold'], base=o) for o in base], dict(base=res)
+    with model.disable_adapter() if tuned else nullcontext(): base,numbers = _measure(model, tokenizer, rows, cfg, f'Base, {name}')
+    both,res = dict(base=base),dict(base=numbers)
     if tuned:
-        verdicts,res['tuned'] = _measure(model, tokenizer, rows, cfg, f'Tuned, {name}')
+        with merged(model): verdicts,res['tuned'] = _measure(model, tokenizer, rows, cfg, f'Tuned, {name}')
         res['compared'] = compare([o['flexible'] for o in base], [o['flexible'] for o in verdicts])
-        for p,o in zip(preds, verdicts): p['tuned'] = o
-    for p in preds:
-        for k in ('base','tuned'): p[k] = {n:v for n,v in p[k].items() if n not in ('question','gold')} if k in p else None
-    return [{k:v for k,v in p.items() if v is not None} for p in preds], res
+        both['tuned'] = verdicts
+    def strip(o): return {k:v for k,v in o.items() if k not in ('question','gold')}
+    return [dict(set=name, question=o['question'], gold=o['gold'], **{k:strip(v[i]) for k,v in both.items()}) for i,o in enumerate(base)], res
 
 # %% ../nbs/04_eval.ipynb #94dcf1fa
 def evaluate(cfg:Config,
@@ -257,5 +256,5 @@ def write_report(result:dict, # Contents of `eval.json`
 
 def main(): command(evaluate, prog='tiny_eval')
 
-# %% ../nbs/04_eval.ipynb #660b15f5
-if __name__=='__main__': main()
+# %% ../nbs/04_eval.ipynb #f54ecd7e
+if __name__=='__main__' and __spec__: main()  # `python -m`, not a notebook

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['embedded', 'cache_folder', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'convert_gguf', 'model_folder',
            'pick_device', 'pick_dtype', 'pick_backend', 'memory_used', 'load_model', 'add_lora', 'save_adapter',
-           'check_adapter', 'trained_with', 'seen_questions', 'load_adapter', 'merge']
+           'check_adapter', 'trained_with', 'seen_questions', 'load_adapter', 'merge', 'merged']
 
-# %% ../nbs/02_model.ipynb #dbe68714
+# %% ../nbs/02_model.ipynb #5cc580fb
 import hashlib, logging, os, resource, subprocess, sys, tempfile, zipfile
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from fastcore.xdg import xdg_cache_home
@@ -220,7 +221,7 @@ def seen_questions(path # An adapter's folder
     path = Path(path)/'questions.txt'
     return set(path.read_text().split()) if path.is_file() else set()
 
-# %% ../nbs/02_model.ipynb #e73a992f
+# %% ../nbs/02_model.ipynb #3e48ef20
 def load_adapter(model, # From `load_model`
                  cfg:Config, # Its `adapter_path`
                  trainable:bool=False # Go on training it
@@ -234,5 +235,15 @@ def load_adapter(model, # From `load_model`
 
 def merge(model # With an adapter
          ):
-    "The plain model with the adapter added into its weights; for export and for speed"
+    "The plain model with the adapter added into its weights; for export"
     return model.merge_and_unload()
+
+@contextmanager
+def merged(model # With an adapter
+          ):
+    "For a while, add the adapter into the weights, which saves two thirds of the matrix products; 4-bit weights are left alone, as merging would round them"
+    exact = not getattr(model, 'is_loaded_in_4bit', False)
+    if exact: model.merge_adapter()
+    try: yield model
+    finally:
+        if exact: model.unmerge_adapter()

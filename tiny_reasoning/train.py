@@ -202,5 +202,5 @@ def train(cfg:Config,
 
 def main(): command(train, prog='tiny_train')
 
-# %% ../nbs/03_train.ipynb #660b15f5
-if __name__=='__main__': main()
+# %% ../nbs/03_train.ipynb #f54ecd7e
+if __name__=='__main__' and __spec__: main()  # `python -m`, not a notebook
