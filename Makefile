@@ -42,11 +42,16 @@ evaluate: install       ## tiny_eval with ARGS
 inference: install      ## Chat with the tuned model (tiny_chat with ARGS)
 	$(BIN)/tiny_chat $(ARGS)
 
-demo: install           ## The chat as a web page
-	@echo "make demo is not written yet" >&2; exit 1
+demo: .venv/.browser    ## The chat as a web page (ARGS as for tiny_chat, and --port)
+	$(BIN)/python .ci/demo.py $(ARGS)
 
-test-browser: install   ## The chat page in a real browser
-	@echo "make test-browser is not written yet" >&2; exit 1
+test-browser: .venv/.browser ## The chat page in a real browser; needs Chromium or Chrome
+	$(BIN)/python .ci/browser.py $(ARGS)
+
+.venv/.browser: .venv/.installed
+	@echo 'Installing Voilà and Playwright into .venv'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,browser]'
+	@touch $@
 
 bench: install          ## Measure the default preset on a GPU
 	@echo "make bench is not written yet" >&2; exit 1

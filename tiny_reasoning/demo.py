@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['Reply', 'Chat', 'example_problems', 'ChatUI', 'chat', 'talk', 'main']
 
-# %% ../nbs/05_demo.ipynb #860359e9
+# %% ../nbs/05_demo.ipynb #47d3905e
 import re, sys, threading, time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fastcore.basics import patch
-from fastcore.xml import Details, Div, Span, Summary, to_xml
+from fastcore.xml import B, Details, Div, Span, Summary, to_xml
 from .config import *
 from .data import *
 from .model import *
@@ -127,7 +127,7 @@ def ask(self:Chat,
         if on_token: on_token(r)
     return r
 
-# %% ../nbs/05_demo.ipynb #f94c059d
+# %% ../nbs/05_demo.ipynb #49fdd80e
 def _html(kind, *c): return to_xml(Div(*c, cls=f'tr-{kind}'), indent=False)
 
 _style = '''<style>
@@ -142,19 +142,18 @@ _style = '''<style>
 .tr-reasoning {white-space:pre-wrap; opacity:.6; border-left:2px solid #999; padding-left:.7rem; margin-left:.2rem}
 .tr-answer {margin:.4rem 0; padding:.4rem .8rem; border-left:4px solid #2f6fdb; background:rgba(47,111,219,.09); white-space:pre-wrap}
 .tr-answer b {font-size:1.15em}
-.tr-right {color:#187a3a; font-weight:600; margin-left:1rem} .tr-wrong {color:#c0392b; font-weight:600; margin-left:1rem}
+.tr-right, .tr-wrong {color:#187a3a; font-weight:600} .tr-wrong {color:#c0392b}
+.tr-answer span {margin-left:1rem}
 .tr-meta, .tr-status {font-size:.85em; opacity:.7}
 .tr-notice, .tr-error {color:#c0392b; white-space:pre-wrap}
-.tr-scroll {scrollbar-width:thin}
 </style>'''
 
-# %% ../nbs/05_demo.ipynb #4b186de6
+# %% ../nbs/05_demo.ipynb #5cdd5515
 def _verdict(r, gold):
     if not gold or not r.done or r.stopped: return ''
     return Span('✓ right', cls='tr-right') if same_answer(gold, r.answer) else Span(f'✗ it is {gold}', cls='tr-wrong')
 
 def _rest(r, gold):
-    from fastcore.xml import B
     before,mark,answer = split_reply(r.text)[1].partition(answer_mark)
     v = _verdict(r, gold)
     return (_html('text', before.strip()) if before.strip() else '') + (_html('answer', 'Final answer ', B(answer.strip()), v) if mark else _html('text', v) if v else '')
@@ -186,7 +185,7 @@ def example_problems(cfg:Config, # Its test set is drawn from
     except TinyReasoningError as e: log.warning(e)
     return [own]
 
-# %% ../nbs/05_demo.ipynb #c7b026e5
+# %% ../nbs/05_demo.ipynb #83b58d50
 class ChatUI:
     "The chat as widgets; `box` holds them all"
     def __init__(self, chat:Chat, # What answers
@@ -195,26 +194,28 @@ class ChatUI:
         import ipywidgets as w
         self.chat,self.thread,self.halted,self._enter = chat,None,False,False
         self.golds = {question_key(o['question']):o['answer'] for o in examples}
+        wide = dict(description_width='initial')
         names = {'Tuned':['tuned'], 'Base':['base'], 'Side by side':['base','tuned']}
         self.model = w.ToggleButtons(options=[(k,v) for k,v in names.items() if set(v)<=set(chat.models)], style=dict(button_width='7rem'))
-        self.temperature = w.FloatSlider(0, min=0, max=1.5, step=0.1, description='Temperature', readout_format='.1f')
-        self.max_new = w.BoundedIntText(chat.cfg.evaluation.max_new_tokens, min=1, max=4096, description='Max tokens', layout=w.Layout(width='11rem'))
-        self.system = w.Text(chat.cfg.data.system_prompt, description='System', layout=w.Layout(width='auto'))
+        self.temperature = w.FloatSlider(0, min=0, max=1.5, step=0.1, description='Temperature', readout_format='.1f', style=wide)
+        self.max_new = w.BoundedIntText(chat.cfg.evaluation.max_new_tokens, min=1, max=4096, description='Max tokens', style=wide, layout=w.Layout(width='11rem', margin='2px 2px 2px 1rem'))
+        self.system = w.Text(chat.cfg.data.system_prompt, description='System', style=wide, layout=w.Layout(width='auto'))
         self.examples = [w.Button(description=o['question'][:42]+'…', tooltip=o['question'], layout=w.Layout(width='auto', max_width='24rem')) for o in examples]
         self.question = w.Text(placeholder='A problem, and Enter', continuous_update=False, layout=w.Layout(flex='1 1 auto'))
         self.send,self.stop,self.clear = (w.Button(description=n, icon=i, button_style=s, layout=w.Layout(width='6rem')) for n,i,s in
                                           [('Send','paper-plane','primary'), ('Stop','stop','warning'), ('Clear','trash','')])
         self.stop.disabled = True
         self.turns = w.VBox(layout=w.Layout(flex='0 0 auto'))
-        self.status,self.notice = w.HTML(_html('status', 'Ready')),w.HTML(_html('notice', chat.problem or ''))
+        self.quiet = _html('notice', chat.problem or '')
+        self.status,self.notice = w.HTML(_html('status', 'Ready')),w.HTML(self.quiet)
         # a reversed column keeps its end in sight while it grows
-        scroll = w.Box([self.turns], layout=w.Layout(flex_flow='column-reverse', max_height='34rem', overflow='auto')).add_class('tr-scroll')
+        scroll = w.Box([self.turns], layout=w.Layout(flex_flow='column-reverse', max_height='34rem', overflow='auto'))
         wrap = w.Layout(flex_flow='row wrap', align_items='center')
         self.box = w.VBox([w.HTML(_style), w.HBox([self.model, self.temperature, self.max_new], layout=wrap), self.system, w.HBox(self.examples, layout=wrap), scroll,
                            w.HBox([self.question, self.send, self.stop, self.clear]), self.notice, self.status]).add_class('tr-chat')
         self._connect()
 
-# %% ../nbs/05_demo.ipynb #6046a873
+# %% ../nbs/05_demo.ipynb #22f9d1f4
 @patch
 def _connect(self:ChatUI):
     def entered(*_):
@@ -238,9 +239,9 @@ def _stop(self:ChatUI):
 @patch
 def _clear(self:ChatUI):
     self._stop()
-    self.turns.children,self.notice.value = (),_html('notice', '')
+    self.turns.children,self.notice.value = (),self.quiet
 
-# %% ../nbs/05_demo.ipynb #58355bb3
+# %% ../nbs/05_demo.ipynb #f739f73b
 @patch
 def submit(self:ChatUI, question:str # The problem
           ):
@@ -251,12 +252,12 @@ def submit(self:ChatUI, question:str # The problem
         self.notice.value = _html('notice', 'A reply is being written. Stop it, or wait, and send this again.')
         return
     cols = {m:_Column(m.capitalize()) for m in self.model.value}
-    self.question.value,self.notice.value,self.halted = '',_html('notice', ''),False
+    self.question.value,self.notice.value,self.halted = '',self.quiet,False
     self.turns.children += (w.VBox([w.HTML(_html('user', question)), w.HBox([o.box for o in cols.values()])]),)
     self.thread = threading.Thread(target=self._answer, args=(question, cols), daemon=True)
     self.thread.start()
 
-# %% ../nbs/05_demo.ipynb #6962d997
+# %% ../nbs/05_demo.ipynb #cf63d7c6
 @patch
 def _answer(self:ChatUI, question, cols):
     self.send.disabled,self.stop.disabled = True,False
@@ -274,7 +275,7 @@ def _answer(self:ChatUI, question, cols):
         except Exception as e:
             col.fail(e)
             self.status.value = _html('status', 'Ready')
-    self.send.disabled,self.stop.disabled = False,True
+    self.send.disabled,self.stop.disabled,self.notice.value = False,True,self.quiet
 
 @patch
 def _show(self:ChatUI, col, r, gold):
@@ -338,5 +339,5 @@ def talk(cfg:Config,
 
 def main(): command(talk, prog='tiny_chat')
 
-# %% ../nbs/05_demo.ipynb #660b15f5
-if __name__=='__main__': main()
+# %% ../nbs/05_demo.ipynb #f54ecd7e
+if __name__=='__main__' and __spec__: main()  # `python -m`, not a notebook
