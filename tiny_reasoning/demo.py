@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Reply', 'Chat', 'example_problems', 'ChatUI', 'chat', 'talk', 'main']
 
-# %% ../nbs/05_demo.ipynb #47d3905e
-import re, sys, threading, time
+# %% ../nbs/05_demo.ipynb #362bc41f
+import re, signal, sys, threading, time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fastcore.basics import patch
@@ -37,19 +37,19 @@ class Reply:
     @property
     def speed(self): return self.tokens/self.seconds if self.seconds else 0.
 
-# %% ../nbs/05_demo.ipynb #07fe8d7e
+# %% ../nbs/05_demo.ipynb #6338315f
 class Chat:
     "The tuned model and its base, on one set of weights, with replies that can be watched and stopped"
     def __init__(self, cfg:Config # Sections `model`, `data` and `evaluation`, and where the adapter is
                 ):
         self.cfg,self.model,self.tokenizer,self.problem = cfg,None,None,None
-        self._one,self._halt = threading.Lock(),threading.Event()
+        self._one,self._halt = threading.Lock(),False
         try: check_adapter(cfg)
         except TinyReasoningError as e: self.problem = str(e)
 
     @property
     def models(self): return ['base'] if self.problem else ['tuned','base']
-    def stop(self): self._halt.set()
+    def stop(self): self._halt = True
 
     def load(self):
         "Load the model, once"
@@ -57,7 +57,7 @@ class Chat:
             model,self.tokenizer = load_model(self.cfg)
             self.model = (model if self.problem else load_adapter(model, self.cfg)).eval()
 
-# %% ../nbs/05_demo.ipynb #74fdf406
+# %% ../nbs/05_demo.ipynb #c6bbe050
 @patch
 def _generate(self:Chat, reply, question, temperature, max_new_tokens, system_prompt):
     from transformers import GenerationConfig, StoppingCriteriaList, TextIteratorStreamer
@@ -70,7 +70,7 @@ def _generate(self:Chat, reply, question, temperature, max_new_tokens, system_pr
                               **(dict(do_sample=True, temperature=temperature) if temperature else dict(do_sample=False)))
     def count(ids, scores, **kw):
         reply.tokens,reply.seconds = ids.shape[1]-n, time.time()-start
-        return ids.new_full(ids.shape[:1], self._halt.is_set(), dtype=bool)
+        return ids.new_full(ids.shape[:1], self._halt, dtype=bool)
     def write():
         try:
             with self.model.disable_adapter() if reply.model=='base' and not self.problem else nullcontext():
@@ -90,11 +90,11 @@ def _generate(self:Chat, reply, question, temperature, max_new_tokens, system_pr
     finally: thread.join()
     if isinstance(res[0], Exception): raise res[0]
     ended = res[0][0,-1].item()==tok.eos_token_id
-    reply.done,reply.stopped = True, self._halt.is_set() and not ended
+    reply.done,reply.stopped = True, self._halt and not ended
     reply.cut_off = not (ended or reply.stopped)
     yield reply
 
-# %% ../nbs/05_demo.ipynb #59ba51e8
+# %% ../nbs/05_demo.ipynb #eed5b772
 @patch
 def stream(self:Chat,
            question:str, # The problem
@@ -110,7 +110,7 @@ def stream(self:Chat,
     if not temperature>=0: raise ConfigError(f'temperature: got {temperature}; allowed: float >= 0')
     if not self._one.acquire(blocking=False): raise TinyReasoningError('A reply is being written: wait for it, or stop it')
     try:
-        self._halt.clear()
+        self._halt = False
         self.load()
         yield from self._generate(Reply(model), question, temperature, max_new_tokens or cfg.evaluation.max_new_tokens,
                                   cfg.data.system_prompt if system_prompt is None else system_prompt)
@@ -289,17 +289,22 @@ def chat(cfg=None # `Config`; `load_config()` by default
     cfg = cfg or load_config()
     return ChatUI(Chat(cfg), example_problems(cfg)).box
 
-# %% ../nbs/05_demo.ipynb #179aede1
+# %% ../nbs/05_demo.ipynb #28988204
 def _tell(chat, question, out, **how):
     "Write a reply to `out` as it comes"
     dim,bold,plain = ('\033[2m','\033[1m','\033[0m') if out.isatty() else ('','','')
     thought,said = '',''
-    for r in chat.stream(question, **how):
-        reasoning,rest = r.reasoning,split_reply(r.text)[1].partition(answer_mark.split()[0])[0].rstrip()
-        new,gap = reasoning[len(thought):], '\n\n' if rest and reasoning and not said else ''
-        out.write((f'{dim}{new}{plain}' if new else '') + gap + rest[len(said):])
-        out.flush()
-        thought,said = reasoning,rest
+    chat.load()
+    before = signal.signal(signal.SIGINT, lambda *_: chat.stop())
+    try:
+        for r in chat.stream(question, **how):
+            reasoning,rest = r.reasoning,split_reply(r.text)[1].partition(answer_mark.split()[0])[0].rstrip()
+            new,gap = reasoning[len(thought):], '\n\n' if rest and reasoning and not said else ''
+            out.write((f'{dim}{new}{plain}' if new else '') + gap + rest[len(said):])
+            out.flush()
+            thought,said = reasoning,rest
+    finally: signal.signal(signal.SIGINT, before)
+    if r.stopped: raise KeyboardInterrupt
     final = split_reply(r.text)[1].partition(answer_mark)[2].strip()
     if final: out.write(f'\n\n{bold}Final answer: {final}{plain}')
     print(f'\n{dim}({r.tokens} tokens, {r.speed:.1f} tokens/s{", cut off" if r.cut_off else ""}){plain}\n', file=out, flush=True)
