@@ -8,8 +8,8 @@ __all__ = ['Share', 'config_sections', 'config_keys', 'short_names', 'presets', 
            'ConfigError', 'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'setup_log', 'load_config',
            'saved_config', 'make_parser', 'parse_args', 'command']
 
-# %% ../nbs/00_config.ipynb #cee629a5
-import argparse, ctypes, difflib, logging, sys, typing, yaml
+# %% ../nbs/00_config.ipynb #984483dd
+import argparse, ctypes, difflib, logging, os, sys, typing, yaml
 from dataclasses import asdict, field, fields
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +17,9 @@ from typing import Annotated, Literal
 from fastcore.docments import docments
 from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+
+# %% ../nbs/00_config.ipynb #8a649c51
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 # %% ../nbs/00_config.ipynb #965cf329
 Share = Annotated[float, Field(ge=0, lt=1)]

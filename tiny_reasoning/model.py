@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['embedded', 'cache_folder', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'convert_gguf', 'model_folder',
-           'pick_device', 'pick_dtype', 'pick_backend', 'memory_used', 'load_model', 'add_lora', 'save_adapter',
-           'check_adapter', 'trained_with', 'seen_questions', 'load_adapter', 'merge', 'merged']
+           'pick_device', 'pick_dtype', 'pick_backend', 'import_unsloth', 'memory_used', 'load_model', 'add_lora',
+           'use_checkpointing', 'save_adapter', 'check_adapter', 'trained_with', 'seen_questions', 'load_adapter',
+           'merge', 'merged']
 
 # %% ../nbs/02_model.ipynb #5cc580fb
 import hashlib, logging, os, resource, subprocess, sys, tempfile, zipfile
@@ -122,7 +123,7 @@ def pick_backend(cfg:Config # Its `model.backend` is used unless it is 'auto'
     if cfg.model.backend=='unsloth' and not have: raise TinyReasoningError('model.backend unsloth needs a CUDA device and `pip install "tiny_reasoning[unsloth]"`; use auto or transformers')
     return ('unsloth' if have else 'transformers') if cfg.model.backend=='auto' else cfg.model.backend
 
-# %% ../nbs/02_model.ipynb #ca963f11
+# %% ../nbs/02_model.ipynb #4fe26920
 def _load_transformers(cfg, name, dtype):
     from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
     quant = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type='nf4', bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
@@ -131,9 +132,15 @@ def _load_transformers(cfg, name, dtype):
 
 def _load_unsloth(cfg, name, dtype):
     from unsloth import FastLanguageModel
-    return FastLanguageModel.from_pretrained(name, max_seq_length=cfg.model.max_seq_length, dtype=dtype, load_in_4bit=cfg.model.load_in_4bit, device_map={'':pick_device()})
+    return FastLanguageModel.from_pretrained(name, max_seq_length=cfg.model.max_seq_length, dtype=dtype, load_in_4bit=cfg.model.load_in_4bit,
+                                             device_map={'':pick_device()}, use_gradient_checkpointing=False)
 
-# %% ../nbs/02_model.ipynb #4980863b
+def import_unsloth():
+    "Import Unsloth, which has to come before transformers and trl; what it compiles goes into `cache_folder()`"
+    os.environ.setdefault('UNSLOTH_COMPILE_LOCATION', str(cache_folder()/'unsloth'))
+    import unsloth
+
+# %% ../nbs/02_model.ipynb #f3a4708a
 def memory_used(peak:bool=False # The most so far, instead of now
                )->float: # GB
     "GPU memory held by this process, or its resident memory where there is no GPU"
@@ -147,7 +154,7 @@ def load_model(cfg:Config # Sections `model` and `project`
               )->tuple: # model, tokenizer
     "Load `cfg.model.name` with the backend, dtype and quantisation that fit this machine"
     backend = pick_backend(cfg)
-    if backend=='unsloth': import unsloth
+    if backend=='unsloth': import_unsloth()
     from transformers.utils import logging as hf_logging
     hf_logging.disable_progress_bar()
     logging.getLogger('bitsandbytes').setLevel(logging.ERROR)  # on a CPU it asks for an optional package
@@ -162,10 +169,9 @@ def load_model(cfg:Config # Sections `model` and `project`
              f'{model.num_parameters()/1e6:,.0f}M parameters, {memory_used():.1f} GB in use')
     return model, tokenizer
 
-# %% ../nbs/02_model.ipynb #43a06019
+# %% ../nbs/02_model.ipynb #142a9f5e
 def add_lora(model, # From `load_model`
-             cfg:Config, # Sections `lora` and `project`
-             checkpointing:bool=False # Recompute activations instead of keeping them: slower, smaller
+             cfg:Config # Sections `lora` and `project`
             ):
     "`model` with a fresh adapter, its only trainable part; the same for the same seed"
     from transformers import set_seed
@@ -174,16 +180,28 @@ def add_lora(model, # From `load_model`
     shape = dict(r=l.r, lora_alpha=l.alpha, lora_dropout=l.dropout, bias=l.bias, target_modules=list(l.target_modules))
     if pick_backend(cfg)=='unsloth':
         from unsloth import FastLanguageModel
-        model = FastLanguageModel.get_peft_model(model, **shape, use_gradient_checkpointing='unsloth' if checkpointing else False,
+        model = FastLanguageModel.get_peft_model(model, **shape, use_gradient_checkpointing=False,
                                                  random_state=cfg.project.seed, max_seq_length=cfg.model.max_seq_length)
     else:
         import peft
-        if cfg.model.load_in_4bit: model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing, gradient_checkpointing_kwargs=dict(use_reentrant=False))
+        if cfg.model.load_in_4bit: model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
         try: model = peft.get_peft_model(model, peft.LoraConfig(task_type='CAUSAL_LM', **shape))
         except ValueError as e: raise ConfigError(f'lora.target_modules: got {l.target_modules}; {e}') from None
     n,total = model.get_nb_trainable_parameters()
     log.info(f'LoRA r={l.r} on {len(l.target_modules)} kinds of layer: {n:,} of {total:,} parameters train ({n/total:.2%}); {memory_used():.1f} GB in use')
     return model
+
+# %% ../nbs/02_model.ipynb #a1d7e8f0
+def use_checkpointing(model, # With an adapter
+                      cfg:Config # Decides the backend
+                     ):
+    "Recompute activations in the backward pass from now on"
+    if pick_backend(cfg)=='unsloth':
+        from unsloth import FastLanguageModel
+        FastLanguageModel.for_training(model, use_gradient_checkpointing=True)
+    else:
+        model.enable_input_require_grads()
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
 
 # %% ../nbs/02_model.ipynb #a9ecdabf
 def save_adapter(model, # With an adapter

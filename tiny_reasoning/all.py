@@ -1,0 +1,6 @@
+from .config import *
+from .data import *
+from .model import *
+from .train import *
+from .eval import *
+from .demo import *
