@@ -29,6 +29,7 @@ quickstart: install     ## Train the embedded model on the CPU, then print the b
 	@# Its own folder, which a second run may overwrite: nobody else's adapter lies there
 	$(BIN)/tiny_train --config cpu --output_dir outputs/quickstart --overwrite $(ARGS)
 	$(BIN)/tiny_eval --config cpu --output_dir outputs/quickstart $(ARGS)
+	@echo "Chat with it: $(BIN)/tiny_chat --config cpu --output_dir outputs/quickstart"
 
 test: install           ## Everything CI runs: export, clean, README, every notebook, the wheel
 	$(BIN)/python .ci/check.py test
