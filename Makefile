@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help install quickstart test train evaluate inference demo test-browser docs bench readme prepare clean
+.PHONY: help install quickstart test train evaluate inference demo test-browser docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -53,9 +53,6 @@ test-browser: .venv/.browser ## The chat page in a real browser; needs Chromium 
 	@echo 'Installing Voilà and Playwright into .venv'
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,browser]'
 	@touch $@
-
-bench: install          ## Measure the default preset on a GPU
-	@echo "make bench is not written yet" >&2; exit 1
 
 readme: install         ## README.md from nbs/index.ipynb
 	$(BIN)/python .ci/check.py readme
