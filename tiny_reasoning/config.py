@@ -89,12 +89,12 @@ class TrainingConfig:
     weight_decay:NonNegativeFloat=0.01 # Decoupled weight decay
     lr_scheduler:str='linear' # Any schedule name that transformers knows
 
-# %% ../nbs/00_config.ipynb #69e27d96
+# %% ../nbs/00_config.ipynb #43bde143
 @dataclass(config=_strict)
 class EvaluationConfig:
     "How base and tuned are measured"
     max_new_tokens:PositiveInt=512 # Longest reply in tokens; the share cut off is reported
-    batch_size:PositiveInt=64 # Prompts generated side by side
+    batch_size:PositiveInt|None=None # Prompts generated side by side; none: as many as fit on a GPU, 64 on a CPU
 
 # %% ../nbs/00_config.ipynb #ce4b1dda
 @dataclass(config=_strict)
@@ -200,16 +200,17 @@ def pick_preset(): # Name of the preset, and the reason
     "The preset for this machine: `default` with CUDA, `cpu` without"
     return ('default','a CUDA device is here') if has_cuda() else ('cpu','no CUDA device was found')
 
-# %% ../nbs/00_config.ipynb #296c7052
+# %% ../nbs/00_config.ipynb #12a5ee71
 log = logging.getLogger('tiny_reasoning')
 
 def setup_log(level=logging.INFO # Lowest level shown
              ):
-    "Show the package's log lines on standard error with time and level; safe to call twice"
+    "Show the package's log lines on standard error with time and level; safe to call twice. Of several processes only the first speaks"
     if not log.handlers:
         log.addHandler(h := logging.StreamHandler())
         h.setFormatter(logging.Formatter('%(asctime)s %(levelname)-7s %(message)s', '%H:%M:%S'))
-    log.setLevel(level); log.propagate = False
+    log.setLevel(level if os.environ.get('RANK', '0')=='0' else logging.ERROR)
+    log.propagate = False
 
 # %% ../nbs/00_config.ipynb #823dd6a9
 def _read(path):
@@ -247,7 +248,7 @@ def saved_config(path # File written by `Config.save`
     "The configuration in `path`, over nothing but the defaults"
     return build(_read(Path(path)))
 
-# %% ../nbs/00_config.ipynb #079721e1
+# %% ../nbs/00_config.ipynb #12c8a6df
 class _Parser(argparse.ArgumentParser):
     def error(self, message): raise ConfigError(message)
 
@@ -264,7 +265,8 @@ def make_parser(f, # A command: `f(cfg, **flags)`
                 epilog='Values come from the preset, then a YAML file, then these flags. Defaults shown are those of the preset `default`.')
     p.add_argument('--config', metavar='NAME_OR_PATH', help=f'preset ({", ".join(presets)}) or YAML file (default: `default` with CUDA, `cpu` without)')
     p.add_argument('--show_config', action='store_true', help='print the resolved configuration as YAML and stop')
-    for n,d in list(docments(f, full=True, returns=False).items())[1:]:
+    for n,d in docments(f, full=True, returns=False).items():
+        if d.anno not in (bool, int, float, str): continue  # `cfg`, and what text cannot give
         kw = dict(action='store_true') if d.anno is bool else dict(type=d.anno, metavar='VALUE')
         p.add_argument(f'--{n}', help=_help(d.docment, d.anno, d.default), **kw)
     for s,c in config_sections.items():
