@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help install quickstart test train evaluate inference demo test-browser docs readme prepare clean
+.PHONY: help install quickstart test train evaluate inference demo test-browser bench docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -53,6 +53,9 @@ test-browser: .venv/.browser ## The chat page in a real browser; needs Chromium 
 	@echo 'Installing Voilà and Playwright into .venv'
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,browser]'
 	@touch $@
+
+bench: install          ## Benchmarks that this machine can run, into benchmarks/*.json (ARGS: names and options)
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 readme: install         ## README.md from nbs/index.ipynb
 	$(BIN)/python .ci/check.py readme
