@@ -37,7 +37,7 @@ def _sft(a, name, first, steps, model, tokenizer, **kwargs):
     from trl import SFTConfig, SFTTrainer
     config_args = kwargs.pop('args', {})
     args = SFTConfig(output_dir=f'{a.work}/{name}', per_device_train_batch_size=2, gradient_accumulation_steps=4, max_steps=first+steps, learning_rate=2e-4, warmup_steps=50,
-        lr_scheduler_type='linear', weight_decay=0.01, optim=a.optimizer, logging_steps=10, save_strategy='no', report_to='none', seed=3407, disable_tqdm=True, **config_args)
+        lr_scheduler_type='linear', weight_decay=0.01, optim=a.optimizer, logging_steps=10, completion_only_loss=True, save_strategy='no', report_to='none', seed=3407, disable_tqdm=True, **config_args)
     c = clock(first)
     trainer = SFTTrainer(model=model, args=args, processing_class=tokenizer, train_dataset=_dataset(a), callbacks=[c], **kwargs)
     trainer.remove_callback(PrinterCallback)
