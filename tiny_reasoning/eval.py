@@ -143,7 +143,7 @@ def _batches(model, ids, pad, size, f, bar):
             bar.update(len(res)-bar.n)
     return res
 
-# %% ../nbs/04_eval.ipynb #9e37c304
+# %% ../nbs/04_eval.ipynb #56a2a979
 def generate(model, # Model, with or without an adapter
              tokenizer,
              prompts:list, # Conversations: lists of messages
@@ -152,10 +152,9 @@ def generate(model, # Model, with or without an adapter
              desc:str='Generating' # Label of the bar
             )->list: # Dicts of text, tokens (eos not counted) and cut_off, in the order of `prompts`
     "Greedy replies to `prompts`"
-    from accelerate import PartialState
     from accelerate.utils import gather_object
     from tqdm import tqdm
-    eos,state,f = tokenizer.eos_token_id, PartialState(), _decoder(model)
+    eos,state,f = tokenizer.eos_token_id, processes(), _decoder(model)
     texts = [tokenizer.apply_chat_template(p, tokenize=False, add_generation_prompt=True) for p in prompts]
     ids = tokenizer(texts, add_special_tokens=False).input_ids
     mine = sorted(range(len(ids)), key=lambda i: -len(ids[i]))[state.process_index::state.num_processes]
@@ -326,13 +325,12 @@ def measure(model, # With an adapter, unless `tuned` is False
     def strip(o): return {k:v for k,v in o.items() if k not in ('question','gold')}
     return [dict(set=name, question=o['question'], gold=o['gold'], **{k:strip(v[i]) for k,v in both.items()}) for i,o in enumerate(base)], res
 
-# %% ../nbs/04_eval.ipynb #69c28efe
+# %% ../nbs/04_eval.ipynb #4d2c4132
 def evaluate(cfg:Config,
              base_only:bool=False # Measure the base model alone; needs no adapter
             )->dict: # Contents of `eval.json`
     "Measure base and tuned on the same questions; write eval.json, predictions.jsonl and report.html"
     import torch
-    from accelerate import PartialState
     path = None if base_only else check_adapter(cfg)
     trained = trained_with(path) if path else None
     cfg = deepcopy(cfg)
@@ -354,7 +352,7 @@ def evaluate(cfg:Config,
     res = dict(name=cfg.project.name, model=cfg.model.name, adapter=str(path) if path else None, date=str(date.today()), max_new_tokens=cfg.evaluation.max_new_tokens,
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads', peak_memory_gb=round(memory_used(peak=True), 2),
         sources=provenance(cfg, trained), sets=results)
-    if PartialState().is_main_process: write_report(res, preds, cfg.project.output_dir)
+    if processes().is_main_process: write_report(res, preds, cfg.project.output_dir)
     return res
 
 # %% ../nbs/04_eval.ipynb #c28472c1

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['embedded', 'cache_folder', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'convert_gguf', 'model_folder',
-           'pick_device', 'pick_dtype', 'pick_backend', 'import_unsloth', 'memory_used', 'load_model', 'add_lora',
-           'use_checkpointing', 'save_adapter', 'check_adapter', 'trained_with', 'seen_questions', 'load_adapter',
-           'merge', 'merged']
+           'pick_device', 'processes', 'pick_dtype', 'pick_backend', 'import_unsloth', 'memory_used', 'load_model',
+           'add_lora', 'use_checkpointing', 'save_adapter', 'check_adapter', 'trained_with', 'seen_questions',
+           'load_adapter', 'merge', 'merged']
 
 # %% ../nbs/02_model.ipynb #5cc580fb
 import hashlib, logging, os, resource, subprocess, sys, tempfile, zipfile
@@ -101,11 +101,17 @@ def model_folder(name:str # Hub id, local folder, `.gguf` file, or `smollm2-135m
     if name.startswith(('.','/','~')) or name.count('/')>1: raise TinyReasoningError(f'model.name: no folder {name!r}')
     return name
 
-# %% ../nbs/02_model.ipynb #acfe15c9
+# %% ../nbs/02_model.ipynb #c7ad0ffb
 def pick_device()->str:
     "`cuda:N`, where N is this process's GPU, or `cpu`"
     import torch
     return f'cuda:{os.environ.get("LOCAL_RANK", 0)}' if torch.cuda.is_available() else 'cpu'
+
+def processes(): # accelerate.PartialState
+    "Which of how many processes this is, where `accelerate launch` or `torchrun` has started several; also on a CPU"
+    import torch
+    from accelerate import PartialState
+    return PartialState(cpu=not torch.cuda.is_available())
 
 def pick_dtype(cfg:Config # Its `model.dtype` is used unless it is 'auto'
               ): # torch dtype

@@ -25,7 +25,7 @@ def to_dataset(rows, # Rows from `make_splits`
     from datasets import Dataset
     return Dataset.from_list([to_messages(o, cfg.data.system_prompt) for o in rows])
 
-# %% ../nbs/03_train.ipynb #8377cdbf
+# %% ../nbs/03_train.ipynb #6b872e8e
 def micro_batch(cfg:Config # Section `training`
                )->tuple: # rows per device and pass, passes per step
     "How the effective batch is cut at first: not at all with `auto_batch`, which is on where there is CUDA"
@@ -51,7 +51,7 @@ def sft_config(cfg:Config, # Sections `project`, `training` and `model`
         load_best_model_at_end=True, metric_for_best_model='eval_loss', greater_is_better=False,
         completion_only_loss=True, max_length=None, packing=False, dataset_num_proc=cfg.data.num_proc if cfg.data.num_proc>1 else None,
         bf16=gpu and dtype==torch.bfloat16, fp16=gpu and dtype==torch.float16, use_cpu=not gpu, dataloader_pin_memory=gpu,
-        gradient_checkpointing=False, disable_tqdm=True, **kwargs)
+        gradient_checkpointing=False, ddp_find_unused_parameters=False, disable_tqdm=True, **kwargs)
 
 def _optimizer(name, gpu): return name if gpu or '8bit' not in name else name.replace('_8bit', '_torch')
 
@@ -224,18 +224,17 @@ def make_trainer(model, # With an adapter
     trainer.add_callback(trainer.progress)
     return trainer
 
-# %% ../nbs/03_train.ipynb #b3643de7
+# %% ../nbs/03_train.ipynb #91d713e4
 def train(cfg:Config,
           resume:bool=False, # Go on from the newest whole checkpoint in `output_dir`
           overwrite:bool=False, # Replace another run in `output_dir`
           callbacks=() # Further `TrainerCallback`s
          ): # The finished trainer, and its tokenizer
     "Fine-tune an adapter and save it with its checkpoints, loss curves and run.json"
-    from accelerate import PartialState
     cfg,out,start = deepcopy(cfg), Path(cfg.project.output_dir), time.time()
     log.info(f'Starting {cfg.project.name}')
     if pick_backend(cfg)=='unsloth': import_unsloth()
-    state = PartialState()
+    state = processes()
     with state.main_process_first():
         checkpoint = prepare_output(cfg, resume, overwrite) if resume or state.is_main_process else None
         cfg.save(out/'config.yaml')
