@@ -125,6 +125,7 @@ def measure(a):
     about = spawn(a, 'host')
     if 'error' in about: sys.exit('The installation is not whole: see above')
     del about['wall_seconds']
+    a.gpus = about['gpus']
     todo = []
     for o in a.names or names:
         if why := skipped(o, about['gpus']): print(f'{o}: skipped, {why}', flush=True)
@@ -136,7 +137,7 @@ def measure(a):
     if 'error' in found: sys.exit('No models: see above')
     found = {k:v for k,v in found.items() if k in ('model','smol')}
     results = {o:{} for o in todo}
-    plans = {o:modules[o].plan(argparse.Namespace(**vars(a) | dict(gpus=about['gpus']))) for o in todo}
+    plans = {o:modules[o].plan(a) for o in todo}
     def alone(o): return modules[o].apart if a.together else len(plans[o])
     late = [o for o in todo if alone(o)<len(plans[o])]
     def go(o, part): run_stages(a, o, plans[o][part], about, found, results[o], not alone(o) and len(late)>1)
