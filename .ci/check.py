@@ -128,15 +128,43 @@ def wheel_env(tmp, whl):
     (tmp/'empty').mkdir()
     return py
 
+def outside(py, *cmd):
+    "Output of `cmd` in an empty folder"
+    env = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'}
+    return run(*cmd, cwd=py.parent.parent.parent/'empty', env=env)
+
 def imports(py, mod):
     "`mod` comes from the wheel, warns of nothing, and leaves torch for when it is used"
-    code = f"import sys, {mod} as m; assert m.__file__.startswith(sys.prefix), m.__file__; assert 'torch' not in sys.modules, 'imports torch'"
-    env = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'}
-    run(py, '-W', 'error', '-c', code, cwd=py.parent.parent.parent/'empty', env=env)
+    outside(py, py, '-W', 'error', '-c', f"import sys, {mod} as m; assert m.__file__.startswith(sys.prefix), m.__file__; assert 'torch' not in sys.modules, 'imports torch'")
 
-def command(py, name):
-    env = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'}
-    run(py.parent/name, '--help', cwd=py.parent.parent.parent/'empty', env=env)
+def quick(py):
+    "The best of three, since somebody else may want the processor"
+    code = f'import time; start = time.perf_counter(); import {lib}; print(time.perf_counter()-start)'
+    if (secs := min(float(outside(py, py, '-c', code)) for _ in range(3)))>=0.5: raise Failed(f'it took {secs:.2f} s')
+
+def star(py, mods):
+    "`from ….all import *` gives the names of every module"
+    outside(py, py, '-c', f"from importlib import import_module\nfrom {lib}.all import *\n"
+        f"lacks = [o for m in {mods} for o in import_module(f'{lib}.{{m}}').__all__ if o not in globals()]\nassert not lacks, lacks")
+
+# --- Colab
+def colab(tmp):
+    "All numbered notebooks have their badge and one and the same cell, which installs in Colab alone, and around Colab's torch"
+    books,cells = sorted(nbs.glob('[0-9]*.ipynb')),set()
+    for f in books:
+        badge,cell = (''.join(c['source']) for c in json.loads(f.read_text(encoding='utf-8'))['cells'][2:4])
+        if f'](https://colab.research.google.com/github/{cfg.user}/{cfg.repo}/blob/{cfg.branch}/nbs/{f.name})' not in badge: raise Failed(f'{f.name}: no badge below its title')
+        cells.add(cell)
+    if len(cells)>1: raise Failed("the notebooks' first cells differ:\n" + '\n\n'.join(cells))
+    (tmp/'bin').mkdir()
+    (tmp/'bin'/'pip').write_text('#!/bin/sh\necho "$@" >> asked.txt\n[ "$1" != list ] || printf "%s\\n" torch==2.11.0+cu128 torchao==0.10.0 pillow==11.3.0\n')
+    (tmp/'bin'/'pip').chmod(0o755)
+    for there in (False, True):
+        code = f"import sys; sys.modules |= dict.fromkeys(['google.colab'][:{there:d}])\nfrom IPython import InteractiveShell\nInteractiveShell.instance().run_cell({cell!r}).raise_error()"
+        run(sys.executable, '-c', code, cwd=tmp, env=os.environ | dict(PATH=f"{tmp/'bin'}{os.pathsep}{os.environ['PATH']}", IPYTHONDIR=str(tmp)))
+        if (tmp/'asked.txt').exists()!=there: raise Failed(f"pip was {'not ' if there else ''}asked")
+    kept,asked = (tmp/'keep.txt').read_text().split(),(tmp/'asked.txt').read_text().splitlines()[-1]
+    if kept!=['torch==2.11.0+cu128','pillow==11.3.0'] or asked!=f'install -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}': raise Failed(f'kept {kept}, asked pip to {asked}')
 
 # --- the docs
 def text_of(f, code=False):
@@ -214,6 +242,7 @@ def test():
     check('nbdev_export leaves the package as it is', exported)
     check('notebooks are clean', cleaned)
     check('README.md is what nbs/index.ipynb gives', readme_current)
+    with tempfile.TemporaryDirectory() as tmp: check("notebooks install in Colab alone, and leave its torch as it is", colab, Path(tmp))
     for nb in sorted(nbs.glob('*.ipynb')): check(f'{nb.relative_to(root)} runs', run, 'nbdev_test', '--path', nb)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp).resolve()
@@ -222,7 +251,10 @@ def test():
         if py:
             mods = sorted(p.stem for p in (root/lib).glob('*.py') if p.stem[0]!='_' and p.stem!='all')
             for mod in [lib, *(f'{lib}.{o}' for o in mods)]: check(f'import {mod}, silent and without torch', imports, py, mod)
-            for cmd in cfg.console_scripts.split(): check(f"{cmd.split('=')[0]} --help from an empty folder", command, py, cmd.split('=')[0])
+            check(f'import {lib} takes less than 0.5 s', quick, py)
+            check(f'from {lib}.all import *', star, py, mods)
+            for name in (o.split('=')[0] for o in cfg.console_scripts.split()): check(f'{name} --help from an empty folder', outside, py, py.parent/name, '--help')
+            for p in sorted((root/lib).glob('presets/*.yaml')): check(f'the preset {p.stem} from an empty folder', outside, py, py.parent/'tiny_train', '--config', p.stem, '--show_config')
     if failed: print('failed: ' + '; '.join(failed))
     print(f'{passed} passed, {len(failed)} failed')
     sys.exit(bool(failed))
