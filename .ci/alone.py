@@ -14,11 +14,12 @@ def execute(path, flags):
     nb.cells = [c for c in nb.cells if not set(re.findall(r'^#\| *(\w+)', c.source, re.M)) & set(flags)]
     NotebookClient(nb, timeout=None, kernel_name='python3').execute()
 
-def fresh_env(tmp, whl, root):
+def fresh_env(tmp, whl):
     "An environment of its own with the wheel, and its Python"
-    subprocess.run([sys.executable, '-m', 'venv', tmp/'env'], check=True)
+    from check import root,run
+    run(sys.executable, '-m', 'venv', tmp/'env')
     py = tmp/'env'/'bin'/'python'
-    subprocess.run([py, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-c', root/'constraints.txt', f'{whl}[offline]', 'nbclient', 'ipykernel'], check=True)
+    run(py, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-c', root/'constraints.txt', f'{whl}[offline]', 'nbclient', 'ipykernel')
     return py
 
 def alone(py, nb, tmp, flags):
@@ -30,13 +31,13 @@ def alone(py, nb, tmp, flags):
     return p.stdout[-err_end:] if p.returncode else None
 
 def main(names):
-    from check import cfg,nbs,root,wheel
+    from check import cfg,nbs,wheel
     books = [Path(o).resolve() for o in names] or sorted(nbs.glob('[0-9]*.ipynb'))
     flags,bad = cfg.tst_flags.split(),0
     with tempfile.TemporaryDirectory() as tmp:
         start = time.time()
         tmp = Path(tmp).resolve()
-        py = fresh_env(tmp, wheel(tmp), root)
+        py = fresh_env(tmp, wheel(tmp))
         print(f'The wheel in an environment of its own ({time.time()-start:.1f} s)', flush=True)
         for nb in books:
             start = time.time()

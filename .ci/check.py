@@ -202,27 +202,57 @@ def broken(files, folder):
                 res.append(f'{f.name}: {url}')
     return res
 
+def with_tables():
+    "Let nbdev show what parameters mean in a table below the signature, not as comments inside it"
+    from fastcore.docments import DocmentTbl,docments
+    from nbdev import showdoc
+    class Table(showdoc.BasicMarkdownRenderer):
+        def _repr_markdown_(self):
+            table = DocmentTbl(self.sym)
+            for k,v in docments(self.sym, args_kwargs=True).items():  # the table alone forgets those with stars
+                if k in table.dm and v: table.dm[k]['docment'] = v
+            if str(table):
+                for o in self.dm.dm.values(): o['docment'] = None
+            return f'{super()._repr_markdown_()}\n\n{table}'.rstrip()
+    showdoc.BasicMarkdownRenderer = Table
+
+def undocumented(proc):
+    "Exported names that no page shows, that have no docstring, or a parameter without a word on it"
+    from importlib import import_module
+    from fastcore.docments import docments
+    outs = [''.join(o.get('data', {}).get('text/markdown', '')) for f in proc.glob('*.ipynb') for c in json.loads(f.read_text())['cells'] for o in c.get('outputs', [])]
+    shown = set(re.findall(r'^#+ ([\w.]+)$', '\n'.join(outs), re.M))
+    for mod in map(import_module, (f'{lib}.{p.stem}' for p in sorted((root/lib).glob('*.py')) if p.stem[0]!='_' and p.stem!='all')):
+        for n,f in ((n, getattr(mod, n)) for n in mod.__all__):
+            if getattr(f, '__module__', None)!=mod.__name__ or not callable(f): continue
+            if not isinstance(f, type) and (lacks := [k for k,v in docments(f, returns=False, args_kwargs=True).items() if not v and k!='self']): yield f'{f.__module__}.{n}: nothing about {", ".join(lacks)}'
+            if not f.__doc__: yield f'{f.__module__}.{n}: no docstring'
+            if n not in shown: yield f'{f.__module__}.{n}: on no page'
+
 def docs():
     "Build the site with Quarto; without it, process the notebooks as for the site. Then follow every link"
     from nbdev import quarto
     with_quarto,readme_was = shutil.which('quarto'),(root/'README.md').read_bytes()
     shutil.rmtree(root/'_proc', ignore_errors=True)
+    with_tables()
     # Without Quarto, nbdev would download it and install it as root
     if not with_quarto: quarto._ensure_quarto = lambda: None
-    quarto.nbdev_proc_nbs.__wrapped__()
+    # In this process, which has the tables; nbdev would start others
+    (quarto.nbdev_docs if with_quarto else quarto.nbdev_proc_nbs).__wrapped__(n_workers=0)
+    if with_quarto: (root/'README.md').write_bytes(readme_was)  # `make readme` writes it, nothing else
     proc = root/'_proc'
     pages = [f for ext in ('ipynb','md','qmd') for f in sorted(proc.glob(f'*.{ext}'))]
     bad = broken(pages, proc)
     side = re.findall(r'^\s*- +(\S+\.(?:ipynb|qmd|md))', (nbs/'sidebar.yml').read_text(), re.M)
     bad += [f'sidebar.yml: {o}' for o in side if not (proc/o).exists()]
+    bad += [f'sidebar.yml lacks {p.name}' for p in sorted(nbs.glob('*.ipynb')) if p.name not in side]
     if (proc/'_quarto.yml').read_bytes()!=(root/'_quarto.yml').read_bytes(): bad.append('nbs/_quarto.yml is not the _quarto.yml of the root')
     if with_quarto:
-        run('nbdev_docs')
-        (root/'README.md').write_bytes(readme_was)  # `make readme` writes it, nothing else
         pages = sorted((root/'_docs').rglob('*.html'))
         bad += broken(pages, root/'_docs')
-    if bad: sys.exit('links to nowhere:\n' + '\n'.join(bad))
-    print(f"{len(pages)} pages {'built in _docs' if with_quarto else 'processed, no site built (Quarto is not installed)'}; every internal link and picture resolves")
+    bad += undocumented(proc)
+    if bad: raise Failed('links to nowhere, or names without documentation:\n' + '\n'.join(bad))
+    return f"{len(pages)} pages {'built in _docs' if with_quarto else 'processed, no site built (Quarto is not installed)'}; every internal link and picture resolves, every exported name is documented"
 
 # --- the list of checks
 def test():
@@ -244,6 +274,7 @@ def test():
     check('README.md is what nbs/index.ipynb gives', readme_current)
     with tempfile.TemporaryDirectory() as tmp: check("notebooks install in Colab alone, and leave its torch as it is", colab, Path(tmp))
     for nb in sorted(nbs.glob('*.ipynb')): check(f'{nb.relative_to(root)} runs', run, 'nbdev_test', '--path', nb)
+    check('the pages for the site: links, pictures and names', run, sys.executable, __file__, 'docs')
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp).resolve()
         whl = check('the wheel builds and carries the presets and py.typed', wheel, tmp)
@@ -259,4 +290,6 @@ def test():
     print(f'{passed} passed, {len(failed)} failed')
     sys.exit(bool(failed))
 
-if __name__=='__main__': {'test':test, 'readme':readme, 'docs':docs}[sys.argv[1]]()
+if __name__=='__main__':
+    try: print({'test':test, 'readme':readme, 'docs':docs}[sys.argv[1]]() or '', end='\n' if sys.argv[1]=='docs' else '')
+    except Failed as e: sys.exit(str(e))
