@@ -31,7 +31,7 @@ quickstart: install     ## Train the embedded model on the CPU, then print the b
 	$(BIN)/tiny_eval --config cpu --output_dir outputs/quickstart $(ARGS)
 	@echo "Chat with it: $(BIN)/tiny_chat --config cpu --output_dir outputs/quickstart"
 
-test: install           ## Everything CI runs: export, clean, README, every notebook, the wheel
+test: install           ## What CI runs: export, clean, README, every notebook, the site's pages, the wheel
 	$(BIN)/python .ci/check.py test
 
 test-alone: install     ## Every notebook by itself, with the wheel and without this checkout
