@@ -1,6 +1,6 @@
 """`make test-alone`: every numbered notebook by itself, as a stranger has it: the built wheel with its extra `offline` in a fresh
 environment, an empty folder, an empty cache, nothing of the checkout. Prints a line for each. Arguments: some notebooks only."""
-import os,re,subprocess,sys,tempfile,time
+import re,subprocess,sys,tempfile,time
 from pathlib import Path
 
 limit = 600  # seconds for one notebook
@@ -16,16 +16,17 @@ def execute(path, flags):
 
 def fresh_env(tmp, whl):
     "An environment of its own with the wheel, and its Python"
-    from check import root,run
+    from check import apart,root,run
     run(sys.executable, '-m', 'venv', tmp/'env')
     py = tmp/'env'/'bin'/'python'
-    run(py, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-c', root/'constraints.txt', f'{whl}[offline]', 'nbclient', 'ipykernel')
+    run(py, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-c', root/'constraints.txt', f'{whl}[offline]', 'nbclient', 'ipykernel', env=apart)
     return py
 
 def alone(py, nb, tmp, flags):
     "What went wrong in `nb`, or nothing"
     (folder := tmp/'work'/nb.stem).mkdir(parents=True)
-    env = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'} | dict(XDG_CACHE_HOME=str(tmp/'cache'), HF_HOME=str(tmp/'cache'/'huggingface'))
+    from check import apart
+    env = apart | dict(XDG_CACHE_HOME=str(tmp/'cache'), HF_HOME=str(tmp/'cache'/'huggingface'))
     try: p = subprocess.run([py, '-P', __file__, '--execute', nb, *flags], cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
     except subprocess.TimeoutExpired: return f'not done after {limit} s'
     return p.stdout[-err_end:] if p.returncode else None

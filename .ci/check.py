@@ -106,6 +106,8 @@ def readme_current():
     if bad: raise Failed('README.md has links to nowhere:\n' + '\n'.join(bad))
 
 # --- the wheel
+apart = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'}
+
 def wheel(tmp):
     "Build the wheel through the source release, as PyPI gets it, and look into it"
     from zipfile import ZipFile
@@ -121,7 +123,7 @@ def wheel_env(tmp, whl):
     "An environment with the wheel, .venv's packages behind it, and nothing of the checkout"
     run(sys.executable, '-m', 'venv', '--without-pip', tmp/'env')
     py = tmp/'env'/'bin'/'python'
-    run(bin_/'pip', '--disable-pip-version-check', '--python', py, 'install', '--no-deps', '--no-index', whl)
+    run(bin_/'pip', '--disable-pip-version-check', '--python', py, 'install', '--no-deps', '--no-index', whl, env=apart)
     site = Path(run(py, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))').strip())
     deps = next(Path(p) for p in sys.path if p.endswith('site-packages'))
     (site/'deps.pth').write_text(f'{deps}\n')
@@ -130,8 +132,7 @@ def wheel_env(tmp, whl):
 
 def outside(py, *cmd):
     "Output of `cmd` in an empty folder"
-    env = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'}
-    return run(*cmd, cwd=py.parent.parent.parent/'empty', env=env)
+    return run(*cmd, cwd=py.parent.parent.parent/'empty', env=apart)
 
 def imports(py, mod):
     "`mod` comes from the wheel, warns of nothing, and leaves torch for when it is used"
