@@ -29,7 +29,7 @@ def alone(py, nb, tmp, flags):
     env = apart | dict(XDG_CACHE_HOME=str(tmp/'cache'), HF_HOME=str(tmp/'cache'/'huggingface'))
     try: p = subprocess.run([py, '-P', __file__, '--execute', nb, *flags], cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
     except subprocess.TimeoutExpired: return f'not done after {limit} s'
-    return p.stdout[-err_end:] if p.returncode else None
+    return re.sub(r'\x1b\[[\d;]*m', '', p.stdout)[-err_end:] if p.returncode else None
 
 def main(names):
     from check import cfg,nbs,wheel
