@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help install quickstart test train evaluate inference demo test-browser bench docs readme prepare clean
+.PHONY: help install quickstart test test-alone train evaluate inference demo test-browser bench docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -31,8 +31,11 @@ quickstart: install     ## Train the embedded model on the CPU, then print the b
 	$(BIN)/tiny_eval --config cpu --output_dir outputs/quickstart $(ARGS)
 	@echo "Chat with it: $(BIN)/tiny_chat --config cpu --output_dir outputs/quickstart"
 
-test: install           ## Everything CI runs: export, clean, README, every notebook, the wheel
+test: install           ## What CI runs: export, clean, README, every notebook, the site's pages, the wheel
 	$(BIN)/python .ci/check.py test
+
+test-alone: install     ## Every notebook by itself, with the wheel and without this checkout
+	$(BIN)/python .ci/alone.py $(ARGS)
 
 train: install          ## tiny_train with ARGS, as in: make train ARGS="--config cpu --max_steps 20"
 	$(BIN)/tiny_train $(ARGS)

@@ -106,6 +106,8 @@ def readme_current():
     if bad: raise Failed('README.md has links to nowhere:\n' + '\n'.join(bad))
 
 # --- the wheel
+apart = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'}
+
 def wheel(tmp):
     "Build the wheel through the source release, as PyPI gets it, and look into it"
     from zipfile import ZipFile
@@ -121,22 +123,49 @@ def wheel_env(tmp, whl):
     "An environment with the wheel, .venv's packages behind it, and nothing of the checkout"
     run(sys.executable, '-m', 'venv', '--without-pip', tmp/'env')
     py = tmp/'env'/'bin'/'python'
-    run(bin_/'pip', '--disable-pip-version-check', '--python', py, 'install', '--no-deps', '--no-index', whl)
+    run(bin_/'pip', '--disable-pip-version-check', '--python', py, 'install', '--no-deps', '--no-index', whl, env=apart)
     site = Path(run(py, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))').strip())
     deps = next(Path(p) for p in sys.path if p.endswith('site-packages'))
     (site/'deps.pth').write_text(f'{deps}\n')
     (tmp/'empty').mkdir()
     return py
 
+def outside(py, *cmd):
+    "Output of `cmd` in an empty folder"
+    return run(*cmd, cwd=py.parent.parent.parent/'empty', env=apart)
+
 def imports(py, mod):
     "`mod` comes from the wheel, warns of nothing, and leaves torch for when it is used"
-    code = f"import sys, {mod} as m; assert m.__file__.startswith(sys.prefix), m.__file__; assert 'torch' not in sys.modules, 'imports torch'"
-    env = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'}
-    run(py, '-W', 'error', '-c', code, cwd=py.parent.parent.parent/'empty', env=env)
+    outside(py, py, '-W', 'error', '-c', f"import sys, {mod} as m; assert m.__file__.startswith(sys.prefix), m.__file__; assert 'torch' not in sys.modules, 'imports torch'")
 
-def command(py, name):
-    env = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'}
-    run(py.parent/name, '--help', cwd=py.parent.parent.parent/'empty', env=env)
+def quick(py):
+    "The best of three, since somebody else may want the processor"
+    code = f'import time; start = time.perf_counter(); import {lib}; print(time.perf_counter()-start)'
+    if (secs := min(float(outside(py, py, '-c', code)) for _ in range(3)))>=0.5: raise Failed(f'it took {secs:.2f} s')
+
+def star(py, mods):
+    "`from ….all import *` gives the names of every module"
+    outside(py, py, '-c', f"from importlib import import_module\nfrom {lib}.all import *\n"
+        f"lacks = [o for m in {mods} for o in import_module(f'{lib}.{{m}}').__all__ if o not in globals()]\nassert not lacks, lacks")
+
+# --- Colab
+def colab(tmp):
+    "All numbered notebooks have their badge and one and the same cell, which installs in Colab alone, and around Colab's torch"
+    books,cells = sorted(nbs.glob('[0-9]*.ipynb')),set()
+    for f in books:
+        badge,cell = (''.join(c['source']) for c in json.loads(f.read_text(encoding='utf-8'))['cells'][2:4])
+        if f'](https://colab.research.google.com/github/{cfg.user}/{cfg.repo}/blob/{cfg.branch}/nbs/{f.name})' not in badge: raise Failed(f'{f.name}: no badge below its title')
+        cells.add(cell)
+    if len(cells)>1: raise Failed("the notebooks' first cells differ:\n" + '\n\n'.join(cells))
+    (tmp/'bin').mkdir()
+    (tmp/'bin'/'pip').write_text('#!/bin/sh\necho "$@" >> asked.txt\n[ "$1" != list ] || printf "%s\\n" torch==2.11.0+cu128 torchao==0.10.0 pillow==11.3.0\n')
+    (tmp/'bin'/'pip').chmod(0o755)
+    for there in (False, True):
+        code = f"import sys; sys.modules |= dict.fromkeys(['google.colab'][:{there:d}])\nfrom IPython import InteractiveShell\nInteractiveShell.instance().run_cell({cell!r}).raise_error()"
+        run(sys.executable, '-c', code, cwd=tmp, env=os.environ | dict(PATH=f"{tmp/'bin'}{os.pathsep}{os.environ['PATH']}", IPYTHONDIR=str(tmp)))
+        if (tmp/'asked.txt').exists()!=there: raise Failed(f"pip was {'not ' if there else ''}asked")
+    kept,asked = (tmp/'keep.txt').read_text().split(),(tmp/'asked.txt').read_text().splitlines()[-1]
+    if kept!=['torch==2.11.0+cu128','pillow==11.3.0'] or asked!=f'install -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}': raise Failed(f'kept {kept}, asked pip to {asked}')
 
 # --- the docs
 def text_of(f, code=False):
@@ -174,27 +203,57 @@ def broken(files, folder):
                 res.append(f'{f.name}: {url}')
     return res
 
+def with_tables():
+    "Let nbdev show what parameters mean in a table below the signature, not as comments inside it"
+    from fastcore.docments import DocmentTbl,docments
+    from nbdev import showdoc
+    class Table(showdoc.BasicMarkdownRenderer):
+        def _repr_markdown_(self):
+            table = DocmentTbl(self.sym)
+            for k,v in docments(self.sym, args_kwargs=True).items():  # the table alone forgets those with stars
+                if k in table.dm and v: table.dm[k]['docment'] = v
+            if str(table):
+                for o in self.dm.dm.values(): o['docment'] = None
+            return f'{super()._repr_markdown_()}\n\n{table}'.rstrip()
+    showdoc.BasicMarkdownRenderer = Table
+
+def undocumented(proc):
+    "Exported names that no page shows, that have no docstring, or a parameter without a word on it"
+    from importlib import import_module
+    from fastcore.docments import docments
+    outs = [''.join(o.get('data', {}).get('text/markdown', '')) for f in proc.glob('*.ipynb') for c in json.loads(f.read_text())['cells'] for o in c.get('outputs', [])]
+    shown = set(re.findall(r'^#+ ([\w.]+)$', '\n'.join(outs), re.M))
+    for mod in map(import_module, (f'{lib}.{p.stem}' for p in sorted((root/lib).glob('*.py')) if p.stem[0]!='_' and p.stem!='all')):
+        for n,f in ((n, getattr(mod, n)) for n in mod.__all__):
+            if getattr(f, '__module__', None)!=mod.__name__ or not callable(f): continue
+            if not isinstance(f, type) and (lacks := [k for k,v in docments(f, returns=False, args_kwargs=True).items() if not v and k!='self']): yield f'{f.__module__}.{n}: nothing about {", ".join(lacks)}'
+            if not f.__doc__: yield f'{f.__module__}.{n}: no docstring'
+            if n not in shown: yield f'{f.__module__}.{n}: on no page'
+
 def docs():
     "Build the site with Quarto; without it, process the notebooks as for the site. Then follow every link"
     from nbdev import quarto
     with_quarto,readme_was = shutil.which('quarto'),(root/'README.md').read_bytes()
     shutil.rmtree(root/'_proc', ignore_errors=True)
+    with_tables()
     # Without Quarto, nbdev would download it and install it as root
     if not with_quarto: quarto._ensure_quarto = lambda: None
-    quarto.nbdev_proc_nbs.__wrapped__()
+    # In this process, which has the tables; nbdev would start others
+    (quarto.nbdev_docs if with_quarto else quarto.nbdev_proc_nbs).__wrapped__(n_workers=0)
+    if with_quarto: (root/'README.md').write_bytes(readme_was)  # `make readme` writes it, nothing else
     proc = root/'_proc'
     pages = [f for ext in ('ipynb','md','qmd') for f in sorted(proc.glob(f'*.{ext}'))]
     bad = broken(pages, proc)
     side = re.findall(r'^\s*- +(\S+\.(?:ipynb|qmd|md))', (nbs/'sidebar.yml').read_text(), re.M)
     bad += [f'sidebar.yml: {o}' for o in side if not (proc/o).exists()]
+    bad += [f'sidebar.yml lacks {p.name}' for p in sorted(nbs.glob('*.ipynb')) if p.name not in side]
     if (proc/'_quarto.yml').read_bytes()!=(root/'_quarto.yml').read_bytes(): bad.append('nbs/_quarto.yml is not the _quarto.yml of the root')
     if with_quarto:
-        run('nbdev_docs')
-        (root/'README.md').write_bytes(readme_was)  # `make readme` writes it, nothing else
         pages = sorted((root/'_docs').rglob('*.html'))
         bad += broken(pages, root/'_docs')
-    if bad: sys.exit('links to nowhere:\n' + '\n'.join(bad))
-    print(f"{len(pages)} pages {'built in _docs' if with_quarto else 'processed, no site built (Quarto is not installed)'}; every internal link and picture resolves")
+    bad += undocumented(proc)
+    if bad: raise Failed('links to nowhere, or names without documentation:\n' + '\n'.join(bad))
+    return f"{len(pages)} pages {'built in _docs' if with_quarto else 'processed, no site built (Quarto is not installed)'}; every internal link and picture resolves, every exported name is documented"
 
 # --- the list of checks
 def test():
@@ -214,7 +273,9 @@ def test():
     check('nbdev_export leaves the package as it is', exported)
     check('notebooks are clean', cleaned)
     check('README.md is what nbs/index.ipynb gives', readme_current)
+    with tempfile.TemporaryDirectory() as tmp: check("notebooks install in Colab alone, and leave its torch as it is", colab, Path(tmp))
     for nb in sorted(nbs.glob('*.ipynb')): check(f'{nb.relative_to(root)} runs', run, 'nbdev_test', '--path', nb)
+    check('the pages for the site: links, pictures and names', run, sys.executable, __file__, 'docs')
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp).resolve()
         whl = check('the wheel builds and carries the presets and py.typed', wheel, tmp)
@@ -222,9 +283,14 @@ def test():
         if py:
             mods = sorted(p.stem for p in (root/lib).glob('*.py') if p.stem[0]!='_' and p.stem!='all')
             for mod in [lib, *(f'{lib}.{o}' for o in mods)]: check(f'import {mod}, silent and without torch', imports, py, mod)
-            for cmd in cfg.console_scripts.split(): check(f"{cmd.split('=')[0]} --help from an empty folder", command, py, cmd.split('=')[0])
+            check(f'import {lib} takes less than 0.5 s', quick, py)
+            check(f'from {lib}.all import *', star, py, mods)
+            for name in (o.split('=')[0] for o in cfg.console_scripts.split()): check(f'{name} --help from an empty folder', outside, py, py.parent/name, '--help')
+            for p in sorted((root/lib).glob('presets/*.yaml')): check(f'the preset {p.stem} from an empty folder', outside, py, py.parent/'tiny_train', '--config', p.stem, '--show_config')
     if failed: print('failed: ' + '; '.join(failed))
     print(f'{passed} passed, {len(failed)} failed')
     sys.exit(bool(failed))
 
-if __name__=='__main__': {'test':test, 'readme':readme, 'docs':docs}[sys.argv[1]]()
+if __name__=='__main__':
+    try: print({'test':test, 'readme':readme, 'docs':docs}[sys.argv[1]]() or '', end='\n' if sys.argv[1]=='docs' else '')
+    except Failed as e: sys.exit(str(e))

@@ -243,7 +243,7 @@ def load_config(config:str|None=None, # Preset's name or YAML path; None lets th
     return cfg
 
 # %% ../nbs/00_config.ipynb #ed04228c
-def saved_config(path # File written by `Config.save`
+def saved_config(path # YAML file that a `Config` was saved in
                 )->Config:
     "The configuration in `path`, over nothing but the defaults"
     return build(_read(Path(path)))

@@ -325,7 +325,7 @@ def _converse(chat, how):
         except KeyboardInterrupt: print('\n(stopped)\n')
         except Exception as e: print(f'{type(e).__name__}: {e}\n')
 
-def talk(cfg:Config,
+def talk(cfg:Config, # As for `Chat`
          base:bool=False, # Ask the base model, without the adapter
          temperature:float=0., # Randomness of the replies; 0 is greedy
          question:str='' # Answer this alone: the answer on standard output, the reasoning on standard error
@@ -342,7 +342,9 @@ def talk(cfg:Config,
         if question and answer is None: raise TinyReasoningError('the reply holds no answer')
         print(answer or '', flush=True)
 
-def main(): command(talk, prog='tiny_chat')
+def main():
+    "The command `tiny_chat`"
+    command(talk, prog='tiny_chat')
 
 # %% ../nbs/05_demo.ipynb #f54ecd7e
 if __name__=='__main__' and __spec__: main()  # `python -m`, not a notebook

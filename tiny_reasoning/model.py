@@ -211,7 +211,7 @@ def use_checkpointing(model, # With an adapter
 
 # %% ../nbs/02_model.ipynb #a9ecdabf
 def save_adapter(model, # With an adapter
-                 tokenizer,
+                 tokenizer, # Saved beside it
                  cfg:Config, # Kept beside it; its `adapter_path` is where
                  seen=() # Rows that it was trained and validated on
                 )->Path:
