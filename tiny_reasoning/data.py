@@ -181,7 +181,7 @@ def _file_splits(cfg, keep):
     pool = keep(rows(d.split))
     return pool, _take(pool, d.test_samples, 'test_samples'), []
 
-# %% ../nbs/01_data.ipynb #c402ff6b
+# %% ../nbs/01_data.ipynb #cf6ca478
 def fingerprint(rows # Rows from `to_row`
                )->str: # 16 hexadecimal digits
     "Hash of the questions, solutions and answers, in order"
@@ -198,7 +198,10 @@ def make_splits(cfg:Config, # Source, sizes and seed
     def keep(rows, seen=seen): return keep_good(rows, dropped, seen, too_long=too_long if tokenizer else None)
     gym = d.dataset.startswith(_gym)
     rows,test,unseen = (_gym_splits if gym else _file_splits)(cfg, keep)
-    rows = _take(rows if gym else list(rows), d.num_samples, 'num_samples')  # a file is read to its end, so that the counts are of all of it
+    if not gym:
+        rows = list(rows)  # to the end of the file, so that the counts are of all of it
+        if 0<=d.num_samples<len(rows): log.info(f'Subsampling: {d.num_samples:,} of {len(rows):,} rows')
+    rows = _take(rows, d.num_samples, 'num_samples')
     if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset!r}; dropped: {_counts(dropped)}')
     n = len(rows)-round(len(rows)*d.validation_split)
     res = AttrDict(train=rows[:n], validation=rows[n:], test=test, unseen=unseen, dropped=dropped)

@@ -86,7 +86,8 @@ class Decoder:
             l.max_cache_len += more
 
 # %% ../nbs/04_eval.ipynb #d9b37847
-def decode(model, x, # Prompts padded on the left: input_ids and attention_mask, [rows, length]
+def decode(model, # From `load_model`, with or without an adapter
+           x, # Prompts padded on the left: input_ids and attention_mask, [rows, length]
            eos:int, # Token that ends a reply
            max_new_tokens:int, # Longest reply in tokens
            ended=noop, # Called with the number of replies that have just ended
@@ -145,7 +146,7 @@ def _batches(model, ids, pad, size, f, bar):
 
 # %% ../nbs/04_eval.ipynb #56a2a979
 def generate(model, # Model, with or without an adapter
-             tokenizer,
+             tokenizer, # From `load_model`
              prompts:list, # Conversations: lists of messages
              max_new_tokens:int=512, # Longest reply in tokens
              batch_size:int|None=None, # Prompts side by side; None: 1,024 on a GPU, or as many as fit, and 64 on a CPU
@@ -310,7 +311,8 @@ def _measure(model, tokenizer, rows, cfg, desc):
     return verdicts, summary(verdicts, seconds)
 
 def measure(model, # With an adapter, unless `tuned` is False
-            tokenizer, rows:list, # Rows with question and answer
+            tokenizer, # From `load_model`
+            rows:list, # Rows with question and answer
             cfg:Config, # Sections `data` and `evaluation`
             name:str='test', # What the set is called
             tuned:bool=True # Measure the adapter too
@@ -326,7 +328,7 @@ def measure(model, # With an adapter, unless `tuned` is False
     return [dict(set=name, question=o['question'], gold=o['gold'], **{k:strip(v[i]) for k,v in both.items()}) for i,o in enumerate(base)], res
 
 # %% ../nbs/04_eval.ipynb #4d2c4132
-def evaluate(cfg:Config,
+def evaluate(cfg:Config, # Model, data and where the adapter is
              base_only:bool=False # Measure the base model alone; needs no adapter
             )->dict: # Contents of `eval.json`
     "Measure base and tuned on the same questions; write eval.json, predictions.jsonl and report.html"
@@ -375,7 +377,9 @@ def write_report(result:dict, # Contents of `eval.json`
     test = result['sets']['test']
     log.info(f'Final Accuracy: {test.get("tuned", test["base"])["flexible"]["accuracy"]:.2%}')
 
-def main(): command(evaluate, prog='tiny_eval')
+def main():
+    "The command `tiny_eval`"
+    command(evaluate, prog='tiny_eval')
 
 # %% ../nbs/04_eval.ipynb #f54ecd7e
 if __name__=='__main__' and __spec__: main()  # `python -m`, not a notebook

@@ -204,9 +204,9 @@ def halving_trainer(cfg:Config # Decides the backend
 
 # %% ../nbs/03_train.ipynb #8b8ecda2
 def make_trainer(model, # With an adapter
-                 tokenizer,
+                 tokenizer, # From `load_model`
                  splits, # Rows `train` and `validation`
-                 cfg:Config,
+                 cfg:Config, # Sections `training` and `project`
                  **kwargs # Further arguments of `SFTConfig`
                 ): # trl.SFTTrainer
     "SFTTrainer on the completions of `splits.train`, with a bar instead of printed logs"
@@ -225,7 +225,7 @@ def make_trainer(model, # With an adapter
     return trainer
 
 # %% ../nbs/03_train.ipynb #91d713e4
-def train(cfg:Config,
+def train(cfg:Config, # The run
           resume:bool=False, # Go on from the newest whole checkpoint in `output_dir`
           overwrite:bool=False, # Replace another run in `output_dir`
           callbacks=() # Further `TrainerCallback`s
@@ -259,7 +259,9 @@ def train(cfg:Config,
              f'{record["peak_memory_gb"]} GB peak; adapter in {cfg.project.adapter_path}')
     return trainer, tokenizer
 
-def main(): command(train, prog='tiny_train')
+def main():
+    "The command `tiny_train`"
+    command(train, prog='tiny_train')
 
 # %% ../nbs/03_train.ipynb #f54ecd7e
 if __name__=='__main__' and __spec__: main()  # `python -m`, not a notebook
