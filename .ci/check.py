@@ -60,11 +60,13 @@ def convert():
         d = {'cell_type':c.cell_type, 'metadata':{}, 'source':c.source}
         if c.cell_type=='code':  # what Quarto reads as `#| echo: false`
             d.update(outputs=json.loads(json.dumps(c.get('outputs', []))), execution_count=None)
-            if re.search(r'^#\| *echo: *false', c.source, re.M): d['transient'] = {'remove_source':True}
+            if c.directives_.get('echo:')==['false']: d['metadata'] = {'transient':{'remove_source':True}}
             d['source'] = re.sub(r'^#\|.*\n?', '', c.source, flags=re.M)
         cells.append(d)
-    nb = nbformat.from_dict({'cells':cells, 'metadata':proc.nb.metadata, 'nbformat':4, 'nbformat_minor':4})
+    nb = nbformat.reads(json.dumps({'cells':cells, 'metadata':proc.nb.metadata, 'nbformat':4, 'nbformat_minor':4}), as_version=4)  # joins the lines of outputs
     md,res = MarkdownExporter().from_notebook_node(nb, {'output_files_dir':'index_files', 'unique_key':'output'})
+    for c in cells:
+        if c['metadata'] and c['source'].strip() in md: raise Failed('README shows the source of a cell that is marked `echo: false`')
     md = re.sub(r'\n{3,}', '\n\n', re.sub(r'[ \t]+$', '', md, flags=re.M)).strip()
     return mark + from_root(md) + '\n', res.get('outputs', {})
 

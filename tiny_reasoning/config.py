@@ -71,13 +71,13 @@ class DataConfig:
     shuffle:bool=True # Shuffle (by `seed`) before taking `num_samples`
     system_prompt:str='You are a helpful assistant that solves math problems step-by-step.' # Opens every conversation
 
-# %% ../nbs/00_config.ipynb #b2cbb615
+# %% ../nbs/00_config.ipynb #df3f4be5
 @dataclass(config=_strict)
 class TrainingConfig:
     "How the adapter is trained"
     batch_size:PositiveInt=2 # Rows per device and micro-batch
     gradient_accumulation_steps:PositiveInt=4 # Micro-batches per step; its product with `batch_size` is the effective batch
-    auto_batch:bool|None=None # Cut the effective batch into the largest micro-batches that fit; none is on with CUDA, off without
+    auto_batch:bool|None=None # Pass the effective batch through the model whole, as far as it fits; none is on with CUDA, off without
     warmup_steps:NonNegativeInt=50 # Steps over which the learning rate rises
     max_steps:PositiveInt=250 # Optimiser steps
     learning_rate:PositiveFloat=2e-4 # Peak learning rate
@@ -242,7 +242,7 @@ def load_config(config:str|None=None, # Preset's name or YAML path; None lets th
     log.info(why)
     return cfg
 
-# %% ../nbs/00_config.ipynb #ed04228c
+# %% ../nbs/00_config.ipynb #45daca17
 def saved_config(path # YAML file that a `Config` was saved in
                 )->Config:
     "The configuration in `path`, over nothing but the defaults"
