@@ -85,7 +85,7 @@ class Decoder:
             l.keys,l.values = (pad(o[rows], (0,0,0,more)) for o in (l.keys,l.values))
             l.max_cache_len += more
 
-# %% ../nbs/04_eval.ipynb #d9b37847
+# %% ../nbs/04_eval.ipynb #d460540e
 def decode(model, # From `load_model`, with or without an adapter
            x, # Prompts padded on the left: input_ids and attention_mask, [rows, length]
            eos:int, # Token that ends a reply
@@ -144,7 +144,7 @@ def _batches(model, ids, pad, size, f, bar):
             bar.update(len(res)-bar.n)
     return res
 
-# %% ../nbs/04_eval.ipynb #56a2a979
+# %% ../nbs/04_eval.ipynb #42272d58
 def generate(model, # Model, with or without an adapter
              tokenizer, # From `load_model`
              prompts:list, # Conversations: lists of messages
@@ -302,7 +302,7 @@ def report(result:dict, # Contents of `eval.json`
     return '<!doctype html>' + to_xml(Html(Head(Meta(charset='utf-8'), Title(title), Style(_style)), Body(H1(title), *warn,
         P(f'{result["model"]} on {result["device"]}, {result["date"]}; greedy, at most {result["max_new_tokens"]} new tokens.'), _svg(plot_accuracy(sets)), *parts)))
 
-# %% ../nbs/04_eval.ipynb #5e87a9d6
+# %% ../nbs/04_eval.ipynb #e552af9a
 def _measure(model, tokenizer, rows, cfg, desc):
     start = time.time()
     replies = generate(model, tokenizer, [to_prompt(o['question'], cfg.data.system_prompt) for o in rows], cfg.evaluation.max_new_tokens, cfg.evaluation.batch_size, desc)
@@ -327,7 +327,7 @@ def measure(model, # With an adapter, unless `tuned` is False
     def strip(o): return {k:v for k,v in o.items() if k not in ('question','gold')}
     return [dict(set=name, question=o['question'], gold=o['gold'], **{k:strip(v[i]) for k,v in both.items()}) for i,o in enumerate(base)], res
 
-# %% ../nbs/04_eval.ipynb #4d2c4132
+# %% ../nbs/04_eval.ipynb #a8081306
 def evaluate(cfg:Config, # Model, data and where the adapter is
              base_only:bool=False # Measure the base model alone; needs no adapter
             )->dict: # Contents of `eval.json`
@@ -357,7 +357,7 @@ def evaluate(cfg:Config, # Model, data and where the adapter is
     if processes().is_main_process: write_report(res, preds, cfg.project.output_dir)
     return res
 
-# %% ../nbs/04_eval.ipynb #c28472c1
+# %% ../nbs/04_eval.ipynb #510efef0
 def write_report(result:dict, # Contents of `eval.json`
                  preds:list, # Rows of `predictions.jsonl`
                  output_dir # Folder for the three files

@@ -55,13 +55,14 @@ def sft_config(cfg:Config, # Sections `project`, `training` and `model`
 
 def _optimizer(name, gpu): return name if gpu or '8bit' not in name else name.replace('_8bit', '_torch')
 
-# %% ../nbs/03_train.ipynb #d57084c1
+# %% ../nbs/03_train.ipynb #bbefa84c
 def progress(max_steps:int # Optimiser steps
             ): # transformers.TrainerCallback
     "A callback that shows a bar with losses and time left, and closes the run with a checkpoint"
     from tqdm import tqdm
     from transformers import TrainerCallback
     class Progress(TrainerCallback):
+        bar,seen = tqdm(disable=True),{}  # `trainer.evaluate` logs without a run
         def on_train_begin(self, args, state, control, **kw):
             self.bar = tqdm(total=max_steps, initial=state.global_step, desc='Training', unit='step', disable=not state.is_world_process_zero, mininterval=1)
             self.seen,self.times,self.last,self.plain = {},[],time.time(),True
@@ -89,7 +90,7 @@ def checkpoints(output_dir # Folder of a run
         except (OSError, ValueError, KeyError): return False
     return sorted(filter(whole, Path(output_dir).glob('checkpoint-*[0-9]')), key=step)
 
-# %% ../nbs/03_train.ipynb #195bf0ff
+# %% ../nbs/03_train.ipynb #b6b75103
 _same = 'project.seed model.name lora data training.learning_rate training.max_steps training.warmup_steps training.optimizer training.weight_decay training.lr_scheduler'.split()
 
 def _differs(a, b):
@@ -97,7 +98,8 @@ def _differs(a, b):
     def get(cfg, key):
         for k in key.split('.'): cfg = getattr(cfg, k)
         return cfg
-    return next((k for k in _same if get(a,k)!=get(b,k)), None)
+    def batch(cfg): return cfg.training.batch_size*cfg.training.gradient_accumulation_steps
+    return next((k for k in _same if get(a,k)!=get(b,k)), None if batch(a)==batch(b) else 'the effective batch')
 
 def prepare_output(cfg:Config, # Its `output_dir`
                    resume:bool=False, # Go on from the newest whole checkpoint
@@ -164,7 +166,7 @@ def run_record(cfg:Config, # Resolved configuration
         samples_per_second=round(a.per_device_train_batch_size*a.gradient_accumulation_steps*a.world_size*len(steady)/max(sum(steady),1e-9),2),
         tokens_per_second=round(int(trainer.tokens)*a.world_size/seconds), peak_memory_gb=round(memory_used(peak=True),2), history=trainer.state.log_history)
 
-# %% ../nbs/03_train.ipynb #67d5e7dd
+# %% ../nbs/03_train.ipynb #3938de89
 def _pieces(inputs, rows):
     n = len(inputs['input_ids'])
     return [{k:v[i:i+rows] if len(v)==n else v for k,v in inputs.items()} for i in range(0, n, rows)]
@@ -199,10 +201,19 @@ def halving_trainer(cfg:Config # Decides the backend
             else: self.rows = rows//2
             if rows==1: use_checkpointing(self.model, cfg)
             log.warning(f'{at}: going on with {f"{self.rows} at once" if self.rows else "gradient checkpointing"}')
-            self.args.per_device_eval_batch_size = min(rows, self.args.per_device_eval_batch_size)
+
+        def evaluate(self, *args, **kwargs):
+            while True:
+                try: return super().evaluate(*args, **kwargs)
+                except RuntimeError as e:
+                    rows = self.args.per_device_eval_batch_size
+                    if rows==1 or self.args.world_size>1 or not should_reduce_batch_size(e): raise
+                clear_device_cache(garbage_collection=True)
+                log.warning(f'Out of memory in validation with {rows} rows at once: going on with {rows//2}')
+                self.args.per_device_eval_batch_size = rows//2
     return HalvingTrainer
 
-# %% ../nbs/03_train.ipynb #8b8ecda2
+# %% ../nbs/03_train.ipynb #8202d243
 def make_trainer(model, # With an adapter
                  tokenizer, # From `load_model`
                  splits, # Rows `train` and `validation`
@@ -224,7 +235,7 @@ def make_trainer(model, # With an adapter
     trainer.add_callback(trainer.progress)
     return trainer
 
-# %% ../nbs/03_train.ipynb #91d713e4
+# %% ../nbs/03_train.ipynb #4438dfcd
 def train(cfg:Config, # The run
           resume:bool=False, # Go on from the newest whole checkpoint in `output_dir`
           overwrite:bool=False, # Replace another run in `output_dir`
