@@ -5,7 +5,7 @@ need,apart = ['smol'],0  # no stage measures speed
 def options(p):
     p.add_argument('--hold_out', type=int, default=8, help='every n-th template is kept out of training')
     p.add_argument('--learn_rows', type=int, default=25_000)
-    p.add_argument('--learn_steps', type=int, default=1500)
+    p.add_argument('--learn_steps', type=int, default=1400)
     p.add_argument('--learn_batch', type=int, default=64)
     p.add_argument('--learn_rate', type=float, default=1e-3)
     p.add_argument('--learn_rank', type=int, default=64)
