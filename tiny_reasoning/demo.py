@@ -94,7 +94,7 @@ def _generate(self:Chat, reply, question, temperature, max_new_tokens, system_pr
     reply.cut_off = not (ended or reply.stopped)
     yield reply
 
-# %% ../nbs/05_demo.ipynb #eed5b772
+# %% ../nbs/05_demo.ipynb #1d4d0c67
 @patch
 def stream(self:Chat,
            question:str, # The problem
@@ -116,6 +116,7 @@ def stream(self:Chat,
                                   cfg.data.system_prompt if system_prompt is None else system_prompt)
     finally: self._one.release()
 
+# %% ../nbs/05_demo.ipynb #4a586a6e
 @patch
 def ask(self:Chat,
         question:str, # The problem
@@ -185,7 +186,7 @@ def example_problems(cfg:Config, # Its test set is drawn from
     except TinyReasoningError as e: log.warning(e)
     return [own]
 
-# %% ../nbs/05_demo.ipynb #83b58d50
+# %% ../nbs/05_demo.ipynb #faefbe40
 class ChatUI:
     "The chat as widgets; `box` holds them all"
     def __init__(self, chat:Chat, # What answers
@@ -197,7 +198,7 @@ class ChatUI:
         wide = dict(description_width='initial')
         names = {'Tuned':['tuned'], 'Base':['base'], 'Side by side':['base','tuned']}
         self.model = w.ToggleButtons(options=[(k,v) for k,v in names.items() if set(v)<=set(chat.models)], style=dict(button_width='7rem'))
-        self.temperature = w.FloatSlider(0, min=0, max=1.5, step=0.1, description='Temperature', readout_format='.1f', style=wide)
+        self.temperature = w.FloatSlider(0, min=0, max=1.5, step=0.1, description='Temperature', readout_format='.1f', style=wide, layout=w.Layout(margin='2px 2px 2px 1rem'))
         self.max_new = w.BoundedIntText(chat.cfg.evaluation.max_new_tokens, min=1, max=4096, description='Max tokens', style=wide, layout=w.Layout(width='11rem', margin='2px 2px 2px 1rem'))
         self.system = w.Text(chat.cfg.data.system_prompt, description='System', style=wide, layout=w.Layout(width='auto'))
         self.examples = [w.Button(description=o['question'][:42]+'…', tooltip=o['question'], layout=w.Layout(width='auto', max_width='24rem')) for o in examples]
@@ -310,7 +311,7 @@ def _tell(chat, question, out, **how):
     print(f'\n{dim}({r.tokens} tokens, {r.speed:.1f} tokens/s{", cut off" if r.cut_off else ""}){plain}\n', file=out, flush=True)
     return r
 
-# %% ../nbs/05_demo.ipynb #684a6410
+# %% ../nbs/05_demo.ipynb #f3331a1f
 def _converse(chat, how):
     try: import readline
     except ImportError: pass

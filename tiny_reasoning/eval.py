@@ -6,14 +6,14 @@
 __all__ = ['Decoder', 'decode', 'generate', 'judge', 'wilson', 'compare', 'verdict', 'summary', 'provenance', 'table',
            'print_table', 'plot_accuracy', 'report', 'measure', 'evaluate', 'write_report', 'main']
 
-# %% ../nbs/04_eval.ipynb #52e7e9ab
+# %% ../nbs/04_eval.ipynb #8059d80a
 import json, sys, time
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from datetime import date
 from io import StringIO
 from pathlib import Path
-from fastcore.basics import noop, store_attr
+from fastcore.basics import noop, patch, store_attr
 from fastcore.xml import Body, Details, H1, H2, Head, Html, Li, Meta, NotStr, P, Pre, Style, Summary, Table, Td, Th, Title, Tr, Ul, to_xml
 from .config import *
 from .data import *
@@ -37,7 +37,7 @@ def _attention(model, f):
     try: yield
     finally: model.config._attn_implementation = old
 
-# %% ../nbs/04_eval.ipynb #b0f665d6
+# %% ../nbs/04_eval.ipynb #98e69ae9
 class Decoder:
     "Greedy replies to a batch of prompts, token by token; each step is a CUDA graph where there is a GPU"
     def __init__(self, model, # Causal language model, with or without an adapter
@@ -55,35 +55,40 @@ class Decoder:
         out = model(**x, position_ids=(self.seen.cumsum(1)-1).clamp(min=0), past_key_values=self.cache, use_cache=True, logits_to_keep=1)
         self.tokens = out.logits[:,-1].argmax(-1, keepdim=True)
 
-    def _step(self):
-        self.seen.index_fill_(1, self.end, True)
-        with _attention(self.model, _one_token):
-            out = self.model(input_ids=self.tokens, attention_mask=self.seen[:,None,None], position_ids=self.position, past_key_values=self.cache, use_cache=True)
-        self.tokens.copy_(out.logits[:,-1].argmax(-1, keepdim=True))
-        for o in (self.position, self.end): o.add_(1)
+# %% ../nbs/04_eval.ipynb #40c0d90b
+@patch
+def _step(self:Decoder):
+    self.seen.index_fill_(1, self.end, True)
+    with _attention(self.model, _one_token):
+        out = self.model(input_ids=self.tokens, attention_mask=self.seen[:,None,None], position_ids=self.position, past_key_values=self.cache, use_cache=True)
+    self.tokens.copy_(out.logits[:,-1].argmax(-1, keepdim=True))
+    for o in (self.position, self.end): o.add_(1)
 
-    def step(self):
-        "Put each row's next token into `tokens`"
-        import torch
-        if not self.free: self.resize(more=self.room)
-        self.free -= 1
-        if self.graph: return self.graph.replay()
-        self._step()
-        if not self.seen.is_cuda: return
-        self.graph = torch.cuda.CUDAGraph()  # the step just done has warmed up what recording needs
-        with torch.cuda.graph(self.graph, capture_error_mode='thread_local'): self._step()
+@patch
+def step(self:Decoder):
+    "Put each row's next token into `tokens`"
+    import torch
+    if not self.free: self.resize(more=self.room)
+    self.free -= 1
+    if self.graph: return self.graph.replay()
+    self._step()
+    if not self.seen.is_cuda: return
+    self.graph = torch.cuda.CUDAGraph()  # the step just done has warmed up what recording needs
+    with torch.cuda.graph(self.graph, capture_error_mode='thread_local'): self._step()
 
-    def resize(self, rows=slice(None), # Indices of the rows that stay
-               more:int=0 # Positions to add
-              ):
-        "Let go of the other rows, and make room; memory moves, so the next step is recorded anew"
-        from torch.nn.functional import pad
-        self.graph = None
-        self.free += more
-        self.tokens,self.position,self.seen = self.tokens[rows], self.position[rows], pad(self.seen[rows], (0,more))
-        for l in self.cache.layers:
-            l.keys,l.values = (pad(o[rows], (0,0,0,more)) for o in (l.keys,l.values))
-            l.max_cache_len += more
+# %% ../nbs/04_eval.ipynb #dfc45bbf
+@patch
+def resize(self:Decoder, rows=slice(None), # Indices of the rows that stay
+           more:int=0 # Positions to add
+          ):
+    "Let go of the other rows, and make room; memory moves, so the next step is recorded anew"
+    from torch.nn.functional import pad
+    self.graph = None
+    self.free += more
+    self.tokens,self.position,self.seen = self.tokens[rows], self.position[rows], pad(self.seen[rows], (0,more))
+    for l in self.cache.layers:
+        l.keys,l.values = (pad(o[rows], (0,0,0,more)) for o in (l.keys,l.values))
+        l.max_cache_len += more
 
 # %% ../nbs/04_eval.ipynb #d460540e
 def decode(model, # From `load_model`, with or without an adapter
@@ -113,7 +118,7 @@ def decode(model, # From `load_model`, with or without an adapter
     ended(len(live))
     return [o[:o.index(eos)+1] if eos in o else o for o in res]
 
-# %% ../nbs/04_eval.ipynb #1a0ccc55
+# %% ../nbs/04_eval.ipynb #a358c4e0
 def _by_generate(model, x, eos, max_new_tokens, ended=noop):
     "As `decode`, by the model's own `generate`"
     from transformers import GenerationConfig
@@ -128,20 +133,19 @@ def _decoder(model):
     plain = set(getattr(base.config, 'layer_types', None) or ['full_attention'])=={'full_attention'}
     return decode if plain and base._supports_attention_backend and base._can_compile_fullgraph else _by_generate
 
+# %% ../nbs/04_eval.ipynb #1df31c06
 def _batches(model, ids, pad, size, f, bar):
     "`f` of `ids` in padded batches of at most `size` rows, halved where memory runs out"
-    from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+    from accelerate.utils.memory import clear_device_cache
     res = []
     while len(res)<len(ids):
         clear_device_cache(garbage_collection=True)
         x = pad(dict(input_ids=ids[len(res):len(res)+size]), return_tensors='pt').to(model.device)
-        try: res += f(x)
-        except RuntimeError as e:
-            n = len(x.input_ids)
-            if n==1 or not should_reduce_batch_size(e): raise
-            size = n//2
-            log.warning(f'Out of memory with {n} prompts at once: going on with {size}')
-            bar.update(len(res)-bar.n)
+        if (new := unless_full(f, x)) is not None: res += new; continue
+        if (n := len(x.input_ids))==1: raise TinyReasoningError('Out of memory with one prompt: lower --evaluation.max_new_tokens, or take a smaller model')
+        size = n//2
+        log.warning(f'Out of memory with {n} prompts at once: going on with {size}')
+        bar.update(len(res)-bar.n)
     return res
 
 # %% ../nbs/04_eval.ipynb #42272d58

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['embedded', 'cache_folder', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'convert_gguf', 'model_folder',
-           'pick_device', 'processes', 'pick_dtype', 'pick_backend', 'import_unsloth', 'memory_used', 'load_model',
-           'add_lora', 'use_checkpointing', 'save_adapter', 'check_adapter', 'trained_with', 'seen_questions',
-           'load_adapter', 'merge', 'merged']
+           'pick_device', 'processes', 'pick_dtype', 'pick_backend', 'import_unsloth', 'memory_used', 'unless_full',
+           'load_model', 'add_lora', 'use_checkpointing', 'save_adapter', 'check_adapter', 'trained_with',
+           'seen_questions', 'load_adapter', 'merge', 'merged']
 
 # %% ../nbs/02_model.ipynb #5cc580fb
 import hashlib, logging, os, resource, subprocess, sys, tempfile, zipfile
@@ -146,7 +146,7 @@ def import_unsloth():
     os.environ.setdefault('UNSLOTH_COMPILE_LOCATION', str(cache_folder()/'unsloth'))
     import unsloth
 
-# %% ../nbs/02_model.ipynb #f3a4708a
+# %% ../nbs/02_model.ipynb #a3297db1
 def memory_used(peak:bool=False # The most so far, instead of now
                )->float: # GB
     "GPU memory held by this process, or its resident memory where there is no GPU"
@@ -156,6 +156,19 @@ def memory_used(peak:bool=False # The most so far, instead of now
     import psutil
     return psutil.Process().memory_info().rss/1e9
 
+# %% ../nbs/02_model.ipynb #d20fea95
+def unless_full(f, # May run out of memory
+                *args, # Its arguments
+                **kwargs # More of them
+               ): # What `f` returns, or None where memory ran out
+    "Call `f`; if memory runs out, free what it held"
+    from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+    try: return f(*args, **kwargs)
+    except RuntimeError as e:
+        if not should_reduce_batch_size(e): raise
+    clear_device_cache(garbage_collection=True)
+
+# %% ../nbs/02_model.ipynb #f71eccc0
 def load_model(cfg:Config # Sections `model` and `project`
               )->tuple: # model, tokenizer
     "Load `cfg.model.name` with the backend, dtype and quantisation that fit this machine"
@@ -209,7 +222,7 @@ def use_checkpointing(model, # With an adapter
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
 
-# %% ../nbs/02_model.ipynb #a9ecdabf
+# %% ../nbs/02_model.ipynb #4e4df56d
 def save_adapter(model, # With an adapter
                  tokenizer, # Saved beside it
                  cfg:Config, # Kept beside it; its `adapter_path` is where

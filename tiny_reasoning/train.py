@@ -25,7 +25,7 @@ def to_dataset(rows, # Rows from `make_splits`
     from datasets import Dataset
     return Dataset.from_list([to_messages(o, cfg.data.system_prompt) for o in rows])
 
-# %% ../nbs/03_train.ipynb #6b872e8e
+# %% ../nbs/03_train.ipynb #b2ed0351
 def micro_batch(cfg:Config # Section `training`
                )->tuple: # rows per device and pass, passes per step
     "How the effective batch is cut at first: not at all with `auto_batch`, which is on where there is CUDA"
@@ -34,6 +34,7 @@ def micro_batch(cfg:Config # Section `training`
     auto = torch.cuda.is_available() if t.auto_batch is None else t.auto_batch
     return (t.batch_size*t.gradient_accumulation_steps, 1) if auto else (t.batch_size, t.gradient_accumulation_steps)
 
+# %% ../nbs/03_train.ipynb #a73450de
 def sft_config(cfg:Config, # Sections `project`, `training` and `model`
                **kwargs # Further arguments of `SFTConfig`
               ): # trl.SFTConfig
@@ -166,16 +167,15 @@ def run_record(cfg:Config, # Resolved configuration
         samples_per_second=round(a.per_device_train_batch_size*a.gradient_accumulation_steps*a.world_size*len(steady)/max(sum(steady),1e-9),2),
         tokens_per_second=round(int(trainer.tokens)*a.world_size/seconds), peak_memory_gb=round(memory_used(peak=True),2), history=trainer.state.log_history)
 
-# %% ../nbs/03_train.ipynb #3938de89
+# %% ../nbs/03_train.ipynb #8744097c
 def _pieces(inputs, rows):
     n = len(inputs['input_ids'])
     return [{k:v[i:i+rows] if len(v)==n else v for k,v in inputs.items()} for i in range(0, n, rows)]
 
+# %% ../nbs/03_train.ipynb #a5db489a
 def halving_trainer(cfg:Config # Decides the backend
                    ): # Subclass of trl.SFTTrainer
     "SFTTrainer whose steps are cut into pieces once memory has run out"
-    import torch
-    from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
     from trl import SFTTrainer
     class HalvingTrainer(SFTTrainer):
         rows,checkpointing,tokens = None,False,0  # `rows` at once; None: as many as come
@@ -184,33 +184,33 @@ def halving_trainer(cfg:Config # Decides the backend
             params = [p for p in model.parameters() if p.requires_grad]
             before = [None if p.grad is None else p.grad.clone() for p in params]
             step,n = super().training_step, len(inputs['input_ids'])
-            while True:
-                try: return sum([step(model, o, num_items_in_batch) for o in _pieces(inputs, self.rows or n)])
-                except RuntimeError as e:
-                    if not should_reduce_batch_size(e): raise
+            def whole(): return sum([step(model, o, num_items_in_batch) for o in _pieces(inputs, self.rows or n)])
+            while (loss := unless_full(whole)) is None:
                 for p,g in zip(params, before): p.grad = g if g is None else g.clone()
-                clear_device_cache(garbage_collection=True)
                 self.shrink(min(self.rows or n, n))
+            return loss
 
         def shrink(self, rows):
             "Take half of `rows` at once from now on, or recompute activations"
-            at = f'Out of memory at step {self.state.global_step+1} with {rows} row{"s"*(rows>1)} at once'
-            if self.args.world_size>1: raise TinyReasoningError(f'{at}: processes cannot be cut apart; lower --batch_size, or set --training.auto_batch false')
-            if rows==1 and self.checkpointing: raise TinyReasoningError(f'{at}: lower --model.max_seq_length, set --model.load_in_4bit true, or take a smaller model')
-            if rows==1: self.rows,self.checkpointing = None,True
-            else: self.rows = rows//2
-            if rows==1: use_checkpointing(self.model, cfg)
-            log.warning(f'{at}: going on with {f"{self.rows} at once" if self.rows else "gradient checkpointing"}')
+            at,last = f'at step {self.state.global_step+1} with {rows} row{"s"*(rows>1)} at once', rows==1
+            self.check(at, last and self.checkpointing)
+            self.rows,self.checkpointing = None if last else rows//2, self.checkpointing or last
+            if last: use_checkpointing(self.model, cfg)
+            log.warning(f'Out of memory {at}: going on with {"gradient checkpointing" if last else f"{self.rows} at once"}')
 
         def evaluate(self, *args, **kwargs):
-            while True:
-                try: return super().evaluate(*args, **kwargs)
-                except RuntimeError as e:
-                    rows = self.args.per_device_eval_batch_size
-                    if rows==1 or self.args.world_size>1 or not should_reduce_batch_size(e): raise
-                clear_device_cache(garbage_collection=True)
-                log.warning(f'Out of memory in validation with {rows} rows at once: going on with {rows//2}')
+            f = super().evaluate
+            while (res := unless_full(f, *args, **kwargs)) is None:
+                rows = self.args.per_device_eval_batch_size
+                self.check(at := f'in validation with {rows} row{"s"*(rows>1)} at once', rows==1)
                 self.args.per_device_eval_batch_size = rows//2
+                log.warning(f'Out of memory {at}: going on with {rows//2}')
+            return res
+
+        def check(self, at, last):
+            "Stop where nothing is left to cut"
+            if self.args.world_size>1: raise TinyReasoningError(f'Out of memory {at}: processes cannot be cut apart; lower --batch_size, or set --training.auto_batch false')
+            if last: raise TinyReasoningError(f'Out of memory {at}: lower --model.max_seq_length, set --model.load_in_4bit true, or take a smaller model')
     return HalvingTrainer
 
 # %% ../nbs/03_train.ipynb #8202d243
