@@ -21,9 +21,9 @@ from pydantic.dataclasses import dataclass
 # %% ../nbs/00_config.ipynb #8a649c51
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
-# %% ../nbs/00_config.ipynb #965cf329
+# %% ../nbs/00_config.ipynb #5441f58e
 Share = Annotated[float, Field(ge=0, lt=1)]
-_strict = ConfigDict(extra='forbid', validate_assignment=True)
+_strict = ConfigDict(extra='forbid', validate_assignment=True, allow_inf_nan=False)
 
 # %% ../nbs/00_config.ipynb #557d5665
 @dataclass(config=_strict)
@@ -44,14 +44,14 @@ class ModelConfig:
     backend:Literal['auto','unsloth','transformers']='auto' # `auto` is Unsloth where it is installed and CUDA is there
     dtype:Literal['auto','bfloat16','float16','float32']='auto' # `auto` is bfloat16 where the GPU has it, else float16; float32 on CPU
 
-# %% ../nbs/00_config.ipynb #f5185d3a
+# %% ../nbs/00_config.ipynb #2f6dc8ec
 @dataclass(config=_strict)
 class LoraConfig:
     "Shape of the low-rank adapter that is trained"
     r:PositiveInt=16 # Rank
     alpha:PositiveInt=32 # Scale: the update is multiplied by alpha/r
     dropout:Share=0. # Dropout before the adapter; 0 is fastest
-    bias:Literal['none','all','lora_only']='none' # Which biases are trained
+    bias:Literal['none']='none' # No bias is trained: switching the adapter off would not give the base model back
     target_modules:list[str]=field(default_factory=lambda: [f'{o}_proj' for o in 'q k v o gate up down'.split()]) # Linear layers that get an adapter
 
 # %% ../nbs/00_config.ipynb #0340ef81
@@ -153,10 +153,10 @@ def type_name(t, # A field's type, from `config_keys`
     if args: return ' or '.join(type_name(a) for a in args)
     return 'none' if t is type(None) else t.__name__
 
-# %% ../nbs/00_config.ipynb #3461d55e
+# %% ../nbs/00_config.ipynb #5577f9b2
 def _flat(d, pre=''):
     for k,v in d.items():
-        if isinstance(v, dict) and pre=='' and k in config_sections: yield from _flat(v, f'{k}.')
+        if pre=='' and k in config_sections and isinstance(v, dict|None): yield from _flat(v or {}, f'{k}.')
         else: yield pre+str(k), v
 
 def _from_text(v, t):
@@ -170,6 +170,7 @@ def build(values:dict # Dotted or short names (or nested sections) and their val
     tree = {}
     for k,v in _flat(values):
         s,n = (key := _full_key(k)).split('.')
+        if isinstance(v, bool) and 'bool' not in (allowed := type_name(config_keys[key])): raise ConfigError(f'{key}: got {v!r}; allowed: {allowed}')
         tree.setdefault(s, {})[n] = _from_text(v, config_keys[key])
     try: return _check(TypeAdapter(Config).validate_python(tree))
     except ValidationError as e:
@@ -212,11 +213,11 @@ def setup_log(level=logging.INFO # Lowest level shown
     log.setLevel(level if os.environ.get('RANK', '0')=='0' else logging.ERROR)
     log.propagate = False
 
-# %% ../nbs/00_config.ipynb #823dd6a9
+# %% ../nbs/00_config.ipynb #f47ed415
 def _read(path):
     if not path.is_file(): raise ConfigError(f'no configuration file {str(path)!r}; give a YAML file or a preset: {", ".join(presets)}')
     try: d = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-    except yaml.YAMLError as e: raise ConfigError(f'{path}: not YAML: {" ".join(str(e).split())}') from None
+    except (yaml.YAMLError, UnicodeDecodeError) as e: raise ConfigError(f'{path}: not YAML: {" ".join(str(e).split())}') from None
     if not isinstance(d, dict): raise ConfigError(f'{path}: got a {type(d).__name__}; allowed: sections of keys')
     return d
 
@@ -224,10 +225,10 @@ def _layers(config):
     if config in presets: return f'Preset {config!r}: asked for', [_read(presets[config])]
     d = _read(Path(config).expanduser()) if config else {}
     name,why = (d.pop('preset'), f'{config} names it') if 'preset' in d else pick_preset()
-    if name not in presets: raise ConfigError(f'preset: got {name!r}; allowed: {" | ".join(presets)}')
+    if str(name) not in presets: raise ConfigError(f'preset: got {name!r}; allowed: {" | ".join(presets)}')
     return f'Preset {name!r}: {why}', [_read(presets[name]), d]
 
-# %% ../nbs/00_config.ipynb #acbe9787
+# %% ../nbs/00_config.ipynb #d02aee97
 def load_config(config:str|None=None, # Preset's name or YAML path; None lets the machine decide
                 **overrides # Further keys: `max_steps=3`, `**{'training.weight_decay':0}`
                )->Config:
@@ -237,6 +238,7 @@ def load_config(config:str|None=None, # Preset's name or YAML path; None lets th
     for d in [*layers, overrides]:
         new = {_full_key(k):v for k,v in _flat(d)}
         if (out := new.get('project.output_dir')) is not None: new.setdefault('project.adapter_path', str(Path(str(out))/'lora_adapter'))
+        new |= {k:os.path.expanduser(new[k]) for k in ('project.output_dir','project.adapter_path') if isinstance(new.get(k), str)}
         values |= new
     cfg = build(values)
     log.info(why)
@@ -277,7 +279,7 @@ def make_parser(f, # A command: `f(cfg, **flags)`
             group.add_argument(*short, f'--{key}', dest=key, metavar='VALUE', help=_help(doc[n], config_keys[key], v))
     return p
 
-# %% ../nbs/00_config.ipynb #2822ff76
+# %% ../nbs/00_config.ipynb #cce161af
 def parse_args(f, # A command: `f(cfg, **flags)`
                argv=None, # Arguments; those of the process by default
                prog=None # The command's name
@@ -306,3 +308,4 @@ def command(f, # A command: `f(cfg, **flags)`
         f(cfg, **flags)
     except TinyReasoningError as e: sys.exit(print(f'{prog or f.__name__}: {e}', file=sys.stderr) or 2)
     except KeyboardInterrupt: sys.exit(print('stopped', file=sys.stderr) or 130)
+    except BrokenPipeError: sys.exit(os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()) and 141)  # whoever read the output has left

@@ -18,26 +18,32 @@ from .config import *
 
 logging.getLogger('math_verify').setLevel(logging.ERROR)  # it warns at each call without a timeout
 
-# %% ../nbs/01_data.ipynb #f2591804
+# %% ../nbs/01_data.ipynb #45573a50
 answer_mark = '**Final Answer:**'
 _number = re.compile(r'(?:(?<![\w)])-)?\d+(?:,\d{3})*(?:\.\d+)?(?:/\d+(?:\.\d+)?)?|(?:(?<![\w)])-)?\.\d+')
 
+_boxed = re.compile(r'\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}')
+
 def _plain(text):
-    text = re.sub(r'\\[dt]?frac\s*\{([^{}]+)\}\s*\{([^{}]+)\}', r'\1/\2', text)
-    text = re.sub(r'\\boxed\s*\{([^{}]*)\}', r' \1 ', text.replace('{,}', ','))
-    text = re.sub(r'\\text\s*\{[^{}]*\}|\\[()\[\],;!]|[$€£¥]|\\\$', '', text.replace('−', '-').replace('–', '-'))
-    return re.sub(r'(?<=\d)\s*/\s*(?=\d)', '/', text)
+    text = re.sub(r'(?<=\d)\s*(?=\\[dt]?frac)', ' ', re.sub('[−–‑]', '-', text))
+    text = re.sub(r'\\[dt]?frac\s*(?:\{([^{}]+)\}|(\d))\s*(?:\{([^{}]+)\}|(\d))', lambda m: f'{m[1] or m[2]}/{m[3] or m[4]}', text)
+    text = re.sub(r'\\text\s*\{([^{}]*)\}', r' \1 ', text.replace('{,}', ','))
+    text = re.sub(r'\\[()\[\],;!]|[$€£¥]|\\\$', '', _boxed.sub(r' \1 ', text))
+    text = re.sub(r'(?<=\d)\s*/\s*(?=\d)', '/', text)
+    return re.sub(r'(?<![\d.,/])(\d+) +(\d+)/(\d+)', lambda m: f'{int(m[1])*int(m[3])+int(m[2])}/{m[3]}', text)
 
 def _numbers(text): return [o.replace(',', '') for o in _number.findall(_plain(text))]
 
-# %% ../nbs/01_data.ipynb #5a6bcd3f
+# %% ../nbs/01_data.ipynb #c3c86cda
 def read_answer(text:str, # A reply, or any text with an answer in it
                 strict:bool=False # Only what follows `**Final Answer:**`
                ): # The answer as digits (`'1200'`, `'-0.5'`, `'3/4'`), or None
-    "The answer in `text`: the first number after the answer mark; without a mark, if not `strict`, the last number"
+    "The answer in `text`: the first number after the answer mark; without one, if not `strict`, that in the last `\\boxed{}`, or else the last number"
     before,mark,after = text.rpartition(answer_mark)
     if mark and (found := _numbers(after)): return found[0]
-    return None if strict or not (found := _numbers(text)) else found[-1]
+    if strict: return None
+    boxed = [o for o in map(_numbers, _boxed.findall(text)) if o]
+    return boxed[-1][0] if boxed else next(reversed(_numbers(text)), None)
 
 # %% ../nbs/01_data.ipynb #e37dfffd
 def same_answer(gold:str, # Right answer
@@ -49,15 +55,15 @@ def same_answer(gold:str, # Right answer
     gold,answer = (parse(f'${o}$', parsing_timeout=None) for o in (gold, answer))  # timeouts need the main thread, and plain numbers need none
     return verify(gold, answer, timeout_seconds=None)
 
-# %% ../nbs/01_data.ipynb #21fd4e69
+# %% ../nbs/01_data.ipynb #004fcb7d
 def to_row(question:str, # The problem
            answer:str, # Worked solution, `####` and the answer, as in GSM8K
            **kwargs # Further columns, kept
           )->dict: # question, reasoning, answer
     "Split a GSM8K solution into reasoning, without its calculator marks, and answer"
-    reasoning,_,final = str(answer).rpartition('####')
+    reasoning,_,final = str(answer or '').rpartition('####')
     reasoning = re.sub(r'<<[^<>]*>>', '', reasoning).strip()
-    return dict(question=str(question).strip(), reasoning=reasoning, answer=read_answer(final) or '', **kwargs)
+    return dict(question=str(question or '').strip(), reasoning=reasoning, answer=next(iter(_numbers(final)), ''), **kwargs)
 
 # %% ../nbs/01_data.ipynb #5e08a04d
 def _value(s):
@@ -71,11 +77,11 @@ def fault(row:dict # question, reasoning, answer
     ends_in = map(_value, _numbers(row['reasoning'].splitlines()[-1]))
     return None if _value(row['answer']) in ends_in else 'contradicts its answer'
 
-# %% ../nbs/01_data.ipynb #c4fb57de
+# %% ../nbs/01_data.ipynb #6af73ffb
 def question_key(question:str # A problem
                 )->str: # 16 hexadecimal digits
-    "Hash of `question`'s letters and digits; equal for texts that differ in case, spaces or punctuation"
-    return hashlib.sha256(' '.join(re.findall(r'\w+', question.lower())).encode()).hexdigest()[:16]
+    "Hash of `question`'s words, numbers and operators; equal for texts that differ in case, spaces or punctuation"
+    return hashlib.sha256(' '.join(re.findall(r'\w+|[+*/=<>%^×÷]|[-−](?=\s*[\d(])|(?<=\d)\.(?=\d)', question.lower())).encode()).hexdigest()[:16]
 
 # %% ../nbs/01_data.ipynb #12814898
 def keep_good(rows, # Rows from `to_row`
@@ -95,7 +101,7 @@ def keep_good(rows, # Rows from `to_row`
             mine.add(key); seen.add(key)
             yield row
 
-# %% ../nbs/01_data.ipynb #f72aca24
+# %% ../nbs/01_data.ipynb #eea3324a
 _gym = 'reasoning_gym:'
 
 def gym_rows(dataset:str, # `reasoning_gym:<task>`
@@ -116,10 +122,13 @@ def gym_rows(dataset:str, # `reasoning_gym:<task>`
     for i in range(n):
         if ids and (templates and ids[i] not in templates or ids[i] in exclude): continue
         o = ds[i]
-        yield to_row(o['question'], o['metadata'].get('answer_cot', ''), template=ids[i] if ids else None)
+        if 'answer_cot' not in o['metadata']: raise TinyReasoningError(f'data.dataset: {task!r} comes without worked solutions; of reasoning-gym only gsm_symbolic has them')
+        yield to_row(o['question'], o['metadata']['answer_cot'], template=ids[i] if ids else None)
 
-# %% ../nbs/01_data.ipynb #b9bf936e
+# %% ../nbs/01_data.ipynb #e20fd358
 _formats = {'.jsonl':'json', '.json':'json', '.csv':'csv', '.parquet':'parquet'}
+
+def _files(folder, split): return [p for p in sorted(folder.iterdir()) if p.stem==split and p.suffix in _formats]
 
 def _load(cfg, split):
     from datasets import load_dataset
@@ -128,30 +137,31 @@ def _load(cfg, split):
         if path.suffix not in _formats: raise TinyReasoningError(f'data.dataset: {path.suffix or "no ending"!r}; files may end in {", ".join(_formats)}')
         return load_dataset(_formats[path.suffix], data_files=str(path), split='train')
     if path.is_dir():
-        files = [p for p in sorted(path.iterdir()) if p.stem==split and p.suffix in _formats]
+        files = _files(path, split)
         if not files: raise FileNotFoundError(f'no file {split}.jsonl, .json, .csv or .parquet in {path}')
         return load_dataset(_formats[files[0].suffix], data_files=str(files[0]), split='train')
     if path.suffix in _formats or d.dataset.startswith(('.','/','~')): raise FileNotFoundError(f'no file or folder {d.dataset!r}')
     return load_dataset(d.dataset, d.subset, split=split)
 
-# %% ../nbs/01_data.ipynb #0abbb762
+# %% ../nbs/01_data.ipynb #8e691b3d
 def read_rows(cfg:Config, # Its section `data` names the source
               split:str # 'train', 'test'
              )->list: # Rows from `to_row`
     "Rows of a hub dataset, a local file, or a local folder with a file for each split"
+    from datasets.exceptions import DatasetsError
     try: ds = _load(cfg, split)
     except FileNotFoundError as e: raise TinyReasoningError(f'data.dataset: {e}') from None
-    except (OSError, ValueError, RuntimeError) as e:
-        raise TinyReasoningError(f'Cannot read {cfg.data.dataset!r}, split {split!r} ({type(e).__name__}). Without access to the hub use '
+    except (OSError, ValueError, RuntimeError, DatasetsError) as e:
+        raise TinyReasoningError(f'Cannot read {cfg.data.dataset!r}, split {split!r}: {" ".join(str(e).split())[:200]} ({type(e).__name__}). Without access to the hub use '
             '`--config cpu`, whose problems are made on the spot, or a local copy: `--data.dataset PATH`') from None
     if missing := {'question','answer'} - set(ds.column_names):
         raise TinyReasoningError(f'{cfg.data.dataset}: no column {min(missing)!r}; it has {ds.column_names}')
     return [to_row(o['question'], o['answer']) for o in ds.select_columns(['question','answer'])]
 
-# %% ../nbs/01_data.ipynb #f5792c73
+# %% ../nbs/01_data.ipynb #619568eb
 def _take(rows, n, what):
     rows = list(rows if n<0 else islice(rows, n))
-    if len(rows)<n: log.warning(f'{what}: {n:,} asked for, {len(rows):,} there are; using all')
+    if len(rows)<n: log.warning(f'{what}: {n:,} asked for, only {len(rows):,} available; using all')
     return rows
 
 def _gym_splits(cfg, keep):
@@ -163,10 +173,10 @@ def _gym_splits(cfg, keep):
     unseen = draw(exclude=d.templates) if d.templates and d.unseen_samples else ()
     return rows, test, _take(unseen, d.unseen_samples if d.templates else 0, 'unseen_samples')
 
-# %% ../nbs/01_data.ipynb #cb760f6e
+# %% ../nbs/01_data.ipynb #d11e8ce5
 def _has_test(d):
     path = Path(d.dataset).expanduser()
-    return d.test_split!=d.split and not path.is_file() and not (path.is_dir() and not any(path.glob(f'{d.test_split}.*')))
+    return d.test_split!=d.split and not path.is_file() and not (path.is_dir() and not any(_files(path, d.test_split)))
 
 def _file_splits(cfg, keep):
     d = cfg.data

@@ -290,7 +290,7 @@ def chat(cfg=None # `Config`; `load_config()` by default
     cfg = cfg or load_config()
     return ChatUI(Chat(cfg), example_problems(cfg)).box
 
-# %% ../nbs/05_demo.ipynb #28988204
+# %% ../nbs/05_demo.ipynb #ca92bd5b
 def _tell(chat, question, out, **how):
     "Write a reply to `out` as it comes"
     dim,bold,plain = ('\033[2m','\033[1m','\033[0m') if out.isatty() else ('','','')
@@ -306,8 +306,9 @@ def _tell(chat, question, out, **how):
             thought,said = reasoning,rest
     finally: signal.signal(signal.SIGINT, before)
     if r.stopped: raise KeyboardInterrupt
-    final = split_reply(r.text)[1].partition(answer_mark)[2].strip()
-    if final: out.write(f'\n\n{bold}Final answer: {final}{plain}')
+    rest,mark,final = split_reply(r.text)[1].partition(answer_mark)
+    if not mark: out.write(rest[len(said):])  # what looked like the mark was not
+    if final := final.strip(): out.write(f'\n\n{bold}Final answer: {final}{plain}')
     print(f'\n{dim}({r.tokens} tokens, {r.speed:.1f} tokens/s{", cut off" if r.cut_off else ""}){plain}\n', file=out, flush=True)
     return r
 

@@ -220,19 +220,23 @@ def summary(verdicts:list, # From `judge`
     return dict(questions=n, flexible=acc('flexible'), strict=acc('strict'), format=count('format')/n, cut_off=count('cut_off')/n,
                 mean_tokens=round(count('tokens')/n, 1), tokens_per_second=round(count('tokens')/seconds, 1), seconds=round(seconds, 1))
 
-# %% ../nbs/04_eval.ipynb #329c8cf2
+# %% ../nbs/04_eval.ipynb #a9a067c1
+def _templates(a, b):
+    "In words, what two choices of templates share; None chooses all"
+    both = sorted(set(a) & set(b)) if a and b else a or b
+    return 'all templates' if both is None else f'templates {", ".join(map(str, both))}' if both else 'no template'
+
 def provenance(cfg:Config, # The data evaluated on
                trained=None # Config of the adapter's training, if known
               )->dict: # test, unseen and warning: text for the report
     "Where test questions come from, and what they share with the training data"
-    d,own = cfg.data, (trained or cfg).data
-    res = dict(test=f'{d.dataset}, split {d.test_split!r}; none of the questions was trained on', unseen='', warning='')
-    if d.dataset.startswith('reasoning_gym:'):
-        shared = sorted(set(d.templates or ()) & set(own.templates or ())) if d.templates and own.templates else None
-        what = f'templates {", ".join(map(str, shared))}' if shared else 'all templates'
-        if d.dataset==own.dataset: res['test'] = f'{d.dataset}, made on the spot; they share {what} with training, and no question'
-        res['unseen'] = f'{d.dataset}, templates that training never used'
-    elif 'gsm8k' in d.dataset.lower() and 'gsm_symbolic' in own.dataset:
+    d,own = cfg.data, trained and trained.data
+    gym = d.dataset.startswith('reasoning_gym:')
+    source = f'{d.dataset}, made on the spot' if gym else f'{d.dataset}, split {d.test_split!r}'
+    shared = f'; they share {_templates(d.templates, own.templates)} with training, and no question' if gym and own and d.dataset==own.dataset else '; none of the questions was trained on'
+    never = own and own.templates and set(own.templates)<=set(d.templates or ())
+    res = dict(test=source + shared*bool(own), unseen=f'{d.dataset}, templates {"that training never used" if never else "that the test questions do not use"}'*gym, warning='')
+    if 'gsm8k' in d.dataset.lower() and own and 'gsm_symbolic' in own.dataset:
         res['warning'] = 'The adapter was trained on gsm_symbolic, whose templates were written from GSM8K test problems: these accuracies do not count.'
     return res
 
@@ -331,7 +335,7 @@ def measure(model, # With an adapter, unless `tuned` is False
     def strip(o): return {k:v for k,v in o.items() if k not in ('question','gold')}
     return [dict(set=name, question=o['question'], gold=o['gold'], **{k:strip(v[i]) for k,v in both.items()}) for i,o in enumerate(base)], res
 
-# %% ../nbs/04_eval.ipynb #a8081306
+# %% ../nbs/04_eval.ipynb #76329301
 def evaluate(cfg:Config, # Model, data and where the adapter is
              base_only:bool=False # Measure the base model alone; needs no adapter
             )->dict: # Contents of `eval.json`
@@ -348,7 +352,7 @@ def evaluate(cfg:Config, # Model, data and where the adapter is
     sets = {}
     for k in ('test','unseen'):
         rows = [o for o in splits[k] if question_key(o['question']) not in seen]
-        if len(rows)<len(splits[k]): log.warning(f'{k}: {len(splits[k])-len(rows)} questions left out, as the adapter was trained on them')
+        if len(rows)<len(splits[k]): log.warning(f'{k}: {len(splits[k])-len(rows)} of {len(splits[k])} questions left out, as the adapter was trained on them')
         if rows: sets[k] = rows
     if 'test' not in sets: raise TinyReasoningError('No test questions: raise --test_samples, or change the seed if the adapter was trained on all of them')
     preds,results = [], {}

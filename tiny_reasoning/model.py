@@ -8,8 +8,8 @@ __all__ = ['embedded', 'cache_folder', 'fetch_embedded', 'turn_end', 'fix_tokeni
            'load_model', 'add_lora', 'use_checkpointing', 'save_adapter', 'check_adapter', 'trained_with',
            'seen_questions', 'load_adapter', 'merge', 'merged']
 
-# %% ../nbs/02_model.ipynb #5cc580fb
-import hashlib, logging, os, resource, subprocess, sys, tempfile, zipfile
+# %% ../nbs/02_model.ipynb #1aa20569
+import hashlib, logging, os, subprocess, sys, tempfile, zipfile
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -146,15 +146,18 @@ def import_unsloth():
     os.environ.setdefault('UNSLOTH_COMPILE_LOCATION', str(cache_folder()/'unsloth'))
     import unsloth
 
-# %% ../nbs/02_model.ipynb #a3297db1
+# %% ../nbs/02_model.ipynb #e08d9a9e
 def memory_used(peak:bool=False # The most so far, instead of now
                )->float: # GB
     "GPU memory held by this process, or its resident memory where there is no GPU"
     import torch
     if torch.cuda.is_available(): return (torch.cuda.max_memory_allocated() if peak else torch.cuda.memory_allocated())/1e9
-    if peak: return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6
     import psutil
-    return psutil.Process().memory_info().rss/1e9
+    used = psutil.Process().memory_info()
+    if not peak: return used.rss/1e9
+    if hasattr(used, 'peak_wset'): return used.peak_wset/1e9  # Windows
+    import resource
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform=='darwin' else 1024)/1e9
 
 # %% ../nbs/02_model.ipynb #d20fea95
 def unless_full(f, # May run out of memory
@@ -258,7 +261,7 @@ def seen_questions(path # An adapter's folder
     path = Path(path)/'questions.txt'
     return set(path.read_text().split()) if path.is_file() else set()
 
-# %% ../nbs/02_model.ipynb #3e48ef20
+# %% ../nbs/02_model.ipynb #315cf7d0
 def load_adapter(model, # From `load_model`
                  cfg:Config, # Its `adapter_path`
                  trainable:bool=False # Go on training it
@@ -278,8 +281,9 @@ def merge(model # With an adapter
 @contextmanager
 def merged(model # With an adapter
           ):
-    "For a while, add the adapter into the weights, which saves two thirds of the matrix products; 4-bit weights are left alone, as merging would round them"
-    exact = not getattr(model, 'is_loaded_in_4bit', False)
+    "For a while, add the adapter into the weights, which saves two thirds of the matrix products; only in float32, as rounding would change tuned and base in fewer bits"
+    import torch
+    exact = model.dtype==torch.float32 and not getattr(model, 'is_loaded_in_4bit', False)
     if exact: model.merge_adapter()
     try: yield model
     finally:

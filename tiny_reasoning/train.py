@@ -34,7 +34,7 @@ def micro_batch(cfg:Config # Section `training`
     auto = torch.cuda.is_available() if t.auto_batch is None else t.auto_batch
     return (t.batch_size*t.gradient_accumulation_steps, 1) if auto else (t.batch_size, t.gradient_accumulation_steps)
 
-# %% ../nbs/03_train.ipynb #a73450de
+# %% ../nbs/03_train.ipynb #0d819df9
 def sft_config(cfg:Config, # Sections `project`, `training` and `model`
                **kwargs # Further arguments of `SFTConfig`
               ): # trl.SFTConfig
@@ -44,7 +44,7 @@ def sft_config(cfg:Config, # Sections `project`, `training` and `model`
     t,dtype = cfg.training, pick_dtype(cfg)
     gpu = torch.cuda.is_available()
     rows,pieces = micro_batch(cfg)
-    return SFTConfig(output_dir=cfg.project.output_dir, seed=cfg.project.seed, run_name=cfg.project.name, report_to='none',
+    try: return SFTConfig(output_dir=cfg.project.output_dir, seed=cfg.project.seed, run_name=cfg.project.name, report_to='none',
         per_device_train_batch_size=rows, per_device_eval_batch_size=rows, gradient_accumulation_steps=pieces, padding_free=False,
         max_steps=t.max_steps, warmup_steps=t.warmup_steps, learning_rate=t.learning_rate, lr_scheduler_type=t.lr_scheduler,
         optim=_optimizer(t.optimizer, gpu), weight_decay=t.weight_decay, logging_steps=t.logging_steps, logging_nan_inf_filter=False,
@@ -53,8 +53,9 @@ def sft_config(cfg:Config, # Sections `project`, `training` and `model`
         completion_only_loss=True, max_length=None, packing=False, dataset_num_proc=cfg.data.num_proc if cfg.data.num_proc>1 else None,
         bf16=gpu and dtype==torch.bfloat16, fp16=gpu and dtype==torch.float16, use_cpu=not gpu, dataloader_pin_memory=gpu,
         gradient_checkpointing=False, ddp_find_unused_parameters=False, disable_tqdm=True, **kwargs)
+    except ValueError as e: raise ConfigError(f'training: {e}') from None
 
-def _optimizer(name, gpu): return name if gpu or '8bit' not in name else name.replace('_8bit', '_torch')
+def _optimizer(name, gpu): return 'adamw_torch' if not gpu and 'adamw' in name and '8bit' in name else name
 
 # %% ../nbs/03_train.ipynb #bbefa84c
 def progress(max_steps:int # Optimiser steps
@@ -91,8 +92,9 @@ def checkpoints(output_dir # Folder of a run
         except (OSError, ValueError, KeyError): return False
     return sorted(filter(whole, Path(output_dir).glob('checkpoint-*[0-9]')), key=step)
 
-# %% ../nbs/03_train.ipynb #b6b75103
-_same = 'project.seed model.name lora data training.learning_rate training.max_steps training.warmup_steps training.optimizer training.weight_decay training.lr_scheduler'.split()
+# %% ../nbs/03_train.ipynb #fa5f311b
+_same = 'project.seed model.name model.max_seq_length model.load_in_4bit training.learning_rate training.max_steps training.warmup_steps training.optimizer training.weight_decay training.lr_scheduler'.split()
+_same += [k for k in config_keys if k.startswith(('lora.','data.')) and k!='data.num_proc']
 
 def _differs(a, b):
     "The first of the keys in `_same` in which two configurations differ"
@@ -108,20 +110,25 @@ def prepare_output(cfg:Config, # Its `output_dir`
                   ): # Checkpoint's path, or None to start at the beginning
     "Make `output_dir` ready; an error where it holds another run and neither flag is given"
     out = Path(cfg.project.output_dir)
-    found,saved = checkpoints(out), out/'config.yaml'
+    found,saved,adapter = checkpoints(out), out/'config.yaml', Path(cfg.project.adapter_path)
     if resume:
+        if found and saved.is_file() and (key := _differs(saved_config(saved), cfg)): raise TinyReasoningError(f'Cannot resume {out}: {key} differs from the run that made it')
+        done = [p for p in found if p.name==f'checkpoint-{cfg.training.max_steps}']
+        if done and (out/'run.json').exists(): raise TinyReasoningError(f'The run in {out} is complete: --overwrite trains it again')
+        found = [p for p in found if p not in done]
         if not found: log.warning(f'Nothing to resume in {out}: starting at step 0')
-        elif saved.is_file() and (key := _differs(saved_config(saved), cfg)): raise TinyReasoningError(f'Cannot resume {out}: {key} differs from the run that made it')
         else:
             log.info(f'Resuming from step {found[-1].name.rpartition("-")[2]} ({found[-1]})')
             return found[-1]
     elif overwrite:
         for p in out.glob('checkpoint-*[0-9]'): shutil.rmtree(p)
-        for n in _written: (out/n).unlink(missing_ok=True)
+        for o in [*(out/n for n in _written), *(adapter/n for n in _adapter)]: o.unlink(missing_ok=True)
     elif found or (out/'run.json').exists(): raise TinyReasoningError(f'{out} holds another run: --resume goes on with it, --overwrite replaces it, --output_dir puts this one elsewhere')
+    elif (adapter/_adapter[0]).exists(): raise TinyReasoningError(f'{adapter} holds another adapter: --overwrite replaces it, --adapter_path puts this one elsewhere')
     out.mkdir(parents=True, exist_ok=True)
 
-_written = ['run.json', 'loss.png', 'config.yaml']
+_written = 'run.json loss.png config.yaml eval.json predictions.jsonl report.html'.split()
+_adapter = 'adapter_config.json adapter_model.safetensors config.yaml questions.txt'.split()
 
 # %% ../nbs/03_train.ipynb #9c583fcf
 def losses(history:list, # `log_history` of a trainer, or of `run.json`
@@ -235,7 +242,7 @@ def make_trainer(model, # With an adapter
     trainer.add_callback(trainer.progress)
     return trainer
 
-# %% ../nbs/03_train.ipynb #4438dfcd
+# %% ../nbs/03_train.ipynb #be3248cf
 def train(cfg:Config, # The run
           resume:bool=False, # Go on from the newest whole checkpoint in `output_dir`
           overwrite:bool=False, # Replace another run in `output_dir`
@@ -248,7 +255,7 @@ def train(cfg:Config, # The run
     state = processes()
     with state.main_process_first():
         checkpoint = prepare_output(cfg, resume, overwrite) if resume or state.is_main_process else None
-        cfg.save(out/'config.yaml')
+        if state.is_main_process: cfg.save(out/'config.yaml')
     log.info('Loading model')
     model,tokenizer = load_model(cfg)
     log.info(f'Loading data: {cfg.data.dataset}')
