@@ -38,6 +38,13 @@ def unchanged(globs, cmd, why):
 def exported(): unchanged([f'{lib}/**/*.py', f'{lib}/*.py'], 'nbdev_export', 'the notebooks and the package had drifted apart')
 def cleaned(): unchanged(['nbs/**/*.ipynb'], 'nbdev_clean', 'run nbdev_clean (or nbdev_install_hooks) before committing')
 
+def pictures():
+    "Where a cell gave a figure, its picture is stored, and not its name alone"
+    for f in sorted(nbs.glob('*.ipynb')):
+        for c in json.loads(f.read_text(encoding='utf-8'))['cells']:
+            for d in (o.get('data', {}) for o in c.get('outputs', [])):
+                if '<Figure' in ''.join(d.get('text/plain', '')) and 'image/png' not in d: raise Failed(f'{f.name}, cell {c["id"]}: no picture; run it with `%matplotlib inline`')
+
 # --- README.md, which is nbs/index.ipynb
 mark = '<!-- Made from nbs/index.ipynb by `make readme`: edit the notebook, not this file -->\n\n'
 
@@ -274,6 +281,7 @@ def test():
 
     check('nbdev_export leaves the package as it is', exported)
     check('notebooks are clean', cleaned)
+    check('figures are stored as pictures', pictures)
     check('README.md is what nbs/index.ipynb gives', readme_current)
     with tempfile.TemporaryDirectory() as tmp: check("notebooks install in Colab alone, and leave its torch as it is", colab, Path(tmp))
     for nb in sorted(nbs.glob('*.ipynb')): check(f'{nb.relative_to(root)} runs', run, 'nbdev_test', '--path', nb)
