@@ -17,6 +17,8 @@ import nbformat
 cfg = get_config()
 lib = cfg.lib_name
 
+mods = sorted(p.stem for p in (root/lib).glob('*.py') if p.stem[0]!='_' and p.stem!='all')
+
 class Failed(Exception): "What went wrong, in words for the person who reads the log"
 
 def run(*cmd, **kw):
@@ -25,6 +27,7 @@ def run(*cmd, **kw):
     if res.returncode: raise Failed(f"{' '.join(map(str,cmd))} ended with status {res.returncode}\n{res.stdout}")
     return res.stdout
 
+def cells_of(f): return json.loads(f.read_text(encoding='utf-8'))['cells']
 def snapshot(*globs): return {p.relative_to(root): p.read_bytes() for g in globs for p in root.glob(g)}
 
 def unchanged(globs, cmd, why):
@@ -41,7 +44,7 @@ def cleaned(): unchanged(['nbs/**/*.ipynb'], 'nbdev_clean', 'run nbdev_clean (or
 def pictures():
     "Where a cell gave a figure, its picture is stored, and not its name alone"
     for f in sorted(nbs.glob('*.ipynb')):
-        for c in json.loads(f.read_text(encoding='utf-8'))['cells']:
+        for c in cells_of(f):
             for d in (o.get('data', {}) for o in c.get('outputs', [])):
                 if '<Figure' in ''.join(d.get('text/plain', '')) and 'image/png' not in d: raise Failed(f'{f.name}, cell {c["id"]}: no picture; run it with `%matplotlib inline`')
 
@@ -152,7 +155,7 @@ def quick(py):
     code = f'import time; start = time.perf_counter(); import {lib}; print(time.perf_counter()-start)'
     if (secs := min(float(outside(py, py, '-c', code)) for _ in range(3)))>=0.5: raise Failed(f'it took {secs:.2f} s')
 
-def star(py, mods):
+def star(py):
     "`from ….all import *` gives the names of every module"
     outside(py, py, '-c', f"from importlib import import_module\nfrom {lib}.all import *\n"
         f"lacks = [o for m in {mods} for o in import_module(f'{lib}.{{m}}').__all__ if o not in globals()]\nassert not lacks, lacks")
@@ -162,7 +165,7 @@ def colab(tmp):
     "All numbered notebooks have their badge and one and the same cell, which installs in Colab alone, and around Colab's torch"
     books,cells = sorted(nbs.glob('[0-9]*.ipynb')),set()
     for f in books:
-        badge,cell = (''.join(c['source']) for c in json.loads(f.read_text(encoding='utf-8'))['cells'][2:4])
+        badge,cell = (''.join(c['source']) for c in cells_of(f)[2:4])
         if f'](https://colab.research.google.com/github/{cfg.user}/{cfg.repo}/blob/{cfg.branch}/nbs/{f.name})' not in badge: raise Failed(f'{f.name}: no badge below its title')
         cells.add(cell)
     if len(cells)>1: raise Failed("the notebooks' first cells differ:\n" + '\n\n'.join(cells))
@@ -230,9 +233,9 @@ def undocumented(proc):
     "Exported names that no page shows, that have no docstring, or a parameter without a word on it"
     from importlib import import_module
     from fastcore.docments import docments
-    outs = [''.join(o.get('data', {}).get('text/markdown', '')) for f in proc.glob('*.ipynb') for c in json.loads(f.read_text())['cells'] for o in c.get('outputs', [])]
+    outs = [''.join(o.get('data', {}).get('text/markdown', '')) for f in proc.glob('*.ipynb') for c in cells_of(f) for o in c.get('outputs', [])]
     shown = set(re.findall(r'^#+ ([\w.]+)$', '\n'.join(outs), re.M))
-    for mod in map(import_module, (f'{lib}.{p.stem}' for p in sorted((root/lib).glob('*.py')) if p.stem[0]!='_' and p.stem!='all')):
+    for mod in map(import_module, (f'{lib}.{o}' for o in mods)):
         for n,f in ((n, getattr(mod, n)) for n in mod.__all__):
             if getattr(f, '__module__', None)!=mod.__name__ or not callable(f): continue
             if not isinstance(f, type) and (lacks := [k for k,v in docments(f, returns=False, args_kwargs=True).items() if not v and k!='self']): yield f'{f.__module__}.{n}: nothing about {", ".join(lacks)}'
@@ -291,10 +294,9 @@ def test():
         whl = check('the wheel builds and carries the presets and py.typed', wheel, tmp)
         py = whl and check('the wheel installs beside nothing of the checkout', wheel_env, tmp, whl)
         if py:
-            mods = sorted(p.stem for p in (root/lib).glob('*.py') if p.stem[0]!='_' and p.stem!='all')
             for mod in [lib, *(f'{lib}.{o}' for o in mods)]: check(f'import {mod}, silent and without torch', imports, py, mod)
             check(f'import {lib} takes less than 0.5 s', quick, py)
-            check(f'from {lib}.all import *', star, py, mods)
+            check(f'from {lib}.all import *', star, py)
             for name in (o.split('=')[0] for o in cfg.console_scripts.split()): check(f'{name} --help from an empty folder', outside, py, py.parent/name, '--help')
             for p in sorted((root/lib).glob('presets/*.yaml')): check(f'the preset {p.stem} from an empty folder', outside, py, py.parent/'tiny_train', '--config', p.stem, '--show_config')
     if failed: print('failed: ' + '; '.join(failed))

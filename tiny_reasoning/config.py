@@ -279,7 +279,7 @@ def make_parser(f, # A command: `f(cfg, **flags)`
             group.add_argument(*short, f'--{key}', dest=key, metavar='VALUE', help=_help(doc[n], config_keys[key], v))
     return p
 
-# %% ../nbs/00_config.ipynb #cce161af
+# %% ../nbs/00_config.ipynb #0b199549
 def parse_args(f, # A command: `f(cfg, **flags)`
                argv=None, # Arguments; those of the process by default
                prog=None # The command's name
@@ -304,8 +304,11 @@ def command(f, # A command: `f(cfg, **flags)`
     setup_log()
     try:
         cfg,flags,show = parse_args(f, argv, prog)
-        if show: return print(cfg.to_yaml(), end='')
-        f(cfg, **flags)
+        if show: print(cfg.to_yaml(), end='')
+        else: f(cfg, **flags)
+        sys.stdout.flush()  # a reader that has left is noticed here, and not at the interpreter's end
     except TinyReasoningError as e: sys.exit(print(f'{prog or f.__name__}: {e}', file=sys.stderr) or 2)
     except KeyboardInterrupt: sys.exit(print('stopped', file=sys.stderr) or 130)
-    except BrokenPipeError: sys.exit(os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()) and 141)  # whoever read the output has left
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -220,7 +220,7 @@ def summary(verdicts:list, # From `judge`
     return dict(questions=n, flexible=acc('flexible'), strict=acc('strict'), format=count('format')/n, cut_off=count('cut_off')/n,
                 mean_tokens=round(count('tokens')/n, 1), tokens_per_second=round(count('tokens')/seconds, 1), seconds=round(seconds, 1))
 
-# %% ../nbs/04_eval.ipynb #a9a067c1
+# %% ../nbs/04_eval.ipynb #e615e838
 def _templates(a, b):
     "In words, what two choices of templates share; None chooses all"
     both = sorted(set(a) & set(b)) if a and b else a or b
@@ -233,10 +233,12 @@ def provenance(cfg:Config, # The data evaluated on
     d,own = cfg.data, trained and trained.data
     gym = d.dataset.startswith('reasoning_gym:')
     source = f'{d.dataset}, made on the spot' if gym else f'{d.dataset}, split {d.test_split!r}'
-    shared = f'; they share {_templates(d.templates, own.templates)} with training, and no question' if gym and own and d.dataset==own.dataset else '; none of the questions was trained on'
+    res = dict(test=source, unseen='', warning='')
+    if own and gym and d.dataset==own.dataset: res['test'] += f'; they share {_templates(d.templates, own.templates)} with training, and no question'
+    elif own: res['test'] += '; none of the questions was trained on'
     never = own and own.templates and set(own.templates)<=set(d.templates or ())
-    res = dict(test=source + shared*bool(own), unseen=f'{d.dataset}, templates {"that training never used" if never else "that the test questions do not use"}'*gym, warning='')
-    if 'gsm8k' in d.dataset.lower() and own and 'gsm_symbolic' in own.dataset:
+    if gym: res['unseen'] = f'{d.dataset}, templates that {"training never used" if never else "the test questions do not use"}'
+    if own and 'gsm8k' in d.dataset.lower() and 'gsm_symbolic' in own.dataset:
         res['warning'] = 'The adapter was trained on gsm_symbolic, whose templates were written from GSM8K test problems: these accuracies do not count.'
     return res
 

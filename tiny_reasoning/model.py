@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['embedded', 'cache_folder', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'convert_gguf', 'model_folder',
            'pick_device', 'processes', 'pick_dtype', 'pick_backend', 'import_unsloth', 'memory_used', 'unless_full',
-           'load_model', 'add_lora', 'use_checkpointing', 'save_adapter', 'check_adapter', 'trained_with',
-           'seen_questions', 'load_adapter', 'merge', 'merged']
+           'load_model', 'add_lora', 'use_checkpointing', 'save_adapter', 'has_adapter', 'delete_adapter',
+           'check_adapter', 'trained_with', 'seen_questions', 'load_adapter', 'merge', 'merged']
 
 # %% ../nbs/02_model.ipynb #1aa20569
 import hashlib, logging, os, subprocess, sys, tempfile, zipfile
@@ -239,12 +239,22 @@ def save_adapter(model, # With an adapter
     (path/'questions.txt').write_text('\n'.join(question_key(o['question']) for o in seen))
     return path
 
-# %% ../nbs/02_model.ipynb #66e4b348
+# %% ../nbs/02_model.ipynb #c58045d7
+def has_adapter(path # A folder
+               )->bool:
+    "Whether `path` holds an adapter"
+    return (Path(path)/'adapter_config.json').is_file()
+
+def delete_adapter(path # An adapter's folder, or one that is not there
+                  ):
+    "Delete what `save_adapter` has written, less the tokenizer"
+    for o in 'adapter_config.json adapter_model.safetensors config.yaml questions.txt'.split(): (Path(path)/o).unlink(missing_ok=True)
+
 def check_adapter(cfg:Config # Its `adapter_path`
                  )->Path:
     "The adapter's folder; an error that says what to do where there is none, or one for another model"
     path = Path(cfg.project.adapter_path)
-    if not (path/'adapter_config.json').is_file(): raise TinyReasoningError(f'No adapter in {str(path)!r}: train one with `tiny_train`, or give its folder with --adapter_path')
+    if not has_adapter(path): raise TinyReasoningError(f'No adapter in {str(path)!r}: train one with `tiny_train`, or give its folder with --adapter_path')
     if (own := trained_with(path)) and own.model.name!=cfg.model.name:
         raise TinyReasoningError(f'The adapter in {str(path)!r} was trained on {own.model.name}, but model.name is {cfg.model.name!r}: give --model.name {own.model.name}, or the --config of its training')
     return path

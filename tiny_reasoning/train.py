@@ -82,17 +82,18 @@ def progress(max_steps:int # Optimiser steps
         def on_train_end(self, args, state, control, **kw): self.bar.close()
     return Progress()
 
-# %% ../nbs/03_train.ipynb #c9871091
+# %% ../nbs/03_train.ipynb #aa0e2247
+def _step(checkpoint): return int(checkpoint.name.rpartition('-')[2])
+
 def checkpoints(output_dir # Folder of a run
                )->list: # Paths, oldest first
     "The whole checkpoints in `output_dir`"
-    def step(p): return int(p.name.rpartition('-')[2])
     def whole(p):
-        try: return json.loads((p/'trainer_state.json').read_text())['global_step']==step(p) and (p/'adapter_model.safetensors').stat().st_size>0
+        try: return json.loads((p/'trainer_state.json').read_text())['global_step']==_step(p) and (p/'adapter_model.safetensors').stat().st_size>0
         except (OSError, ValueError, KeyError): return False
-    return sorted(filter(whole, Path(output_dir).glob('checkpoint-*[0-9]')), key=step)
+    return sorted(filter(whole, Path(output_dir).glob('checkpoint-*[0-9]')), key=_step)
 
-# %% ../nbs/03_train.ipynb #fa5f311b
+# %% ../nbs/03_train.ipynb #4ae1d7b8
 _same = 'project.seed model.name model.max_seq_length model.load_in_4bit training.learning_rate training.max_steps training.warmup_steps training.optimizer training.weight_decay training.lr_scheduler'.split()
 _same += [k for k in config_keys if k.startswith(('lora.','data.')) and k!='data.num_proc']
 
@@ -110,25 +111,25 @@ def prepare_output(cfg:Config, # Its `output_dir`
                   ): # Checkpoint's path, or None to start at the beginning
     "Make `output_dir` ready; an error where it holds another run and neither flag is given"
     out = Path(cfg.project.output_dir)
-    found,saved,adapter = checkpoints(out), out/'config.yaml', Path(cfg.project.adapter_path)
+    found,saved,adapter = checkpoints(out), out/'config.yaml', cfg.project.adapter_path
     if resume:
         if found and saved.is_file() and (key := _differs(saved_config(saved), cfg)): raise TinyReasoningError(f'Cannot resume {out}: {key} differs from the run that made it')
-        done = [p for p in found if p.name==f'checkpoint-{cfg.training.max_steps}']
-        if done and (out/'run.json').exists(): raise TinyReasoningError(f'The run in {out} is complete: --overwrite trains it again')
-        found = [p for p in found if p not in done]
+        unfinished = [p for p in found if _step(p)!=cfg.training.max_steps]
+        if unfinished!=found and (out/'run.json').exists(): raise TinyReasoningError(f'The run in {out} is complete: --overwrite trains it again')
+        found = unfinished
         if not found: log.warning(f'Nothing to resume in {out}: starting at step 0')
         else:
-            log.info(f'Resuming from step {found[-1].name.rpartition("-")[2]} ({found[-1]})')
+            log.info(f'Resuming from step {_step(found[-1])} ({found[-1]})')
             return found[-1]
     elif overwrite:
         for p in out.glob('checkpoint-*[0-9]'): shutil.rmtree(p)
-        for o in [*(out/n for n in _written), *(adapter/n for n in _adapter)]: o.unlink(missing_ok=True)
+        for n in _written: (out/n).unlink(missing_ok=True)
+        delete_adapter(adapter)
     elif found or (out/'run.json').exists(): raise TinyReasoningError(f'{out} holds another run: --resume goes on with it, --overwrite replaces it, --output_dir puts this one elsewhere')
-    elif (adapter/_adapter[0]).exists(): raise TinyReasoningError(f'{adapter} holds another adapter: --overwrite replaces it, --adapter_path puts this one elsewhere')
+    elif has_adapter(adapter): raise TinyReasoningError(f'{adapter} holds another adapter: --overwrite replaces it, --adapter_path puts this one elsewhere')
     out.mkdir(parents=True, exist_ok=True)
 
 _written = 'run.json loss.png config.yaml eval.json predictions.jsonl report.html'.split()
-_adapter = 'adapter_config.json adapter_model.safetensors config.yaml questions.txt'.split()
 
 # %% ../nbs/03_train.ipynb #9c583fcf
 def losses(history:list, # `log_history` of a trainer, or of `run.json`
@@ -242,7 +243,7 @@ def make_trainer(model, # With an adapter
     trainer.add_callback(trainer.progress)
     return trainer
 
-# %% ../nbs/03_train.ipynb #be3248cf
+# %% ../nbs/03_train.ipynb #3ac4b9e9
 def train(cfg:Config, # The run
           resume:bool=False, # Go on from the newest whole checkpoint in `output_dir`
           overwrite:bool=False, # Replace another run in `output_dir`
@@ -268,7 +269,7 @@ def train(cfg:Config, # The run
     began = time.time()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     record = run_record(cfg, splits, trainer, time.time()-began, startup_seconds=round(began-start,1),
-                        resumed_from=int(checkpoint.name.rpartition('-')[2]) if checkpoint else 0)
+                        resumed_from=_step(checkpoint) if checkpoint else 0)
     if state.is_main_process:
         save_adapter(trainer.model, tokenizer, cfg, splits.train+splits.validation)
         (out/'run.json').write_text(json.dumps(record, indent=1))
