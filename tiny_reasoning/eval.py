@@ -220,19 +220,20 @@ def summary(verdicts:list, # From `judge`
     return dict(questions=n, flexible=acc('flexible'), strict=acc('strict'), format=count('format')/n, cut_off=count('cut_off')/n,
                 mean_tokens=round(count('tokens')/n, 1), tokens_per_second=round(count('tokens')/seconds, 1), seconds=round(seconds, 1))
 
-# %% ../nbs/04_eval.ipynb #e615e838
+# %% ../nbs/04_eval.ipynb #bf09b743
 def _templates(a, b):
     "In words, what two choices of templates share; None chooses all"
     both = sorted(set(a) & set(b)) if a and b else a or b
     return 'all templates' if both is None else f'templates {", ".join(map(str, both))}' if both else 'no template'
 
 def provenance(cfg:Config, # The data evaluated on
-               trained=None # Config of the adapter's training, if known
+               trained=None, # Config of the adapter's training, if known
+               set_aside:bool=False # The source has no test split of its own
               )->dict: # test, unseen and warning: text for the report
     "Where test questions come from, and what they share with the training data"
     d,own = cfg.data, trained and trained.data
     gym = d.dataset.startswith('reasoning_gym:')
-    source = f'{d.dataset}, made on the spot' if gym else f'{d.dataset}, split {d.test_split!r}'
+    source = f'{d.dataset}, ' + ('made on the spot' if gym else f'rows set aside from split {d.split!r}' if set_aside else f'split {d.test_split!r}')
     res = dict(test=source, unseen='', warning='')
     if own and gym and d.dataset==own.dataset: res['test'] += f'; they share {_templates(d.templates, own.templates)} with training, and no question'
     elif own: res['test'] += '; none of the questions was trained on'
@@ -337,7 +338,7 @@ def measure(model, # With an adapter, unless `tuned` is False
     def strip(o): return {k:v for k,v in o.items() if k not in ('question','gold')}
     return [dict(set=name, question=o['question'], gold=o['gold'], **{k:strip(v[i]) for k,v in both.items()}) for i,o in enumerate(base)], res
 
-# %% ../nbs/04_eval.ipynb #76329301
+# %% ../nbs/04_eval.ipynb #ac17935f
 def evaluate(cfg:Config, # Model, data and where the adapter is
              base_only:bool=False # Measure the base model alone; needs no adapter
             )->dict: # Contents of `eval.json`
@@ -350,6 +351,7 @@ def evaluate(cfg:Config, # Model, data and where the adapter is
     log.info(f'Starting evaluation of {cfg.project.name}')
     model,tokenizer = load_model(cfg)
     if path: model = load_adapter(model, cfg)
+    sources = provenance(cfg, trained, set_aside=not has_test_split(cfg))
     splits,seen = make_splits(cfg, tokenizer), seen_questions(path) if path else set()
     sets = {}
     for k in ('test','unseen'):
@@ -363,11 +365,11 @@ def evaluate(cfg:Config, # Model, data and where the adapter is
         preds += p
     res = dict(name=cfg.project.name, model=cfg.model.name, adapter=str(path) if path else None, date=str(date.today()), max_new_tokens=cfg.evaluation.max_new_tokens,
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads', peak_memory_gb=round(memory_used(peak=True), 2),
-        sources=provenance(cfg, trained), sets=results)
+        sources=sources, sets=results)
     if processes().is_main_process: write_report(res, preds, cfg.project.output_dir)
     return res
 
-# %% ../nbs/04_eval.ipynb #510efef0
+# %% ../nbs/04_eval.ipynb #bb1bf5de
 def write_report(result:dict, # Contents of `eval.json`
                  preds:list, # Rows of `predictions.jsonl`
                  output_dir # Folder for the three files
@@ -375,9 +377,8 @@ def write_report(result:dict, # Contents of `eval.json`
     "Write eval.json, predictions.jsonl and report.html, and print the table"
     out = Path(output_dir)
     out.mkdir(parents=True, exist_ok=True)
-    (out/'eval.json').write_text(json.dumps(result, indent=1))
-    (out/'predictions.jsonl').write_text(''.join(json.dumps(o, ensure_ascii=False)+'\n' for o in preds), encoding='utf-8')
-    (out/'report.html').write_text(report(result, preds), encoding='utf-8')
+    texts = json.dumps(result, indent=1), ''.join(json.dumps(o, ensure_ascii=False)+'\n' for o in preds), report(result, preds)
+    for n,o in zip(evaluation_files, texts): (out/n).write_text(o, encoding='utf-8')
     for k,r in result['sets'].items():
         print(f'\n{k}: {result["sources"].get(k)}')
         print_table(table(r))

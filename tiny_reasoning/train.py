@@ -93,7 +93,7 @@ def checkpoints(output_dir # Folder of a run
         except (OSError, ValueError, KeyError): return False
     return sorted(filter(whole, Path(output_dir).glob('checkpoint-*[0-9]')), key=_step)
 
-# %% ../nbs/03_train.ipynb #4ae1d7b8
+# %% ../nbs/03_train.ipynb #b85fda40
 _same = 'project.seed model.name model.max_seq_length model.load_in_4bit training.learning_rate training.max_steps training.warmup_steps training.optimizer training.weight_decay training.lr_scheduler'.split()
 _same += [k for k in config_keys if k.startswith(('lora.','data.')) and k!='data.num_proc']
 
@@ -123,13 +123,13 @@ def prepare_output(cfg:Config, # Its `output_dir`
             return found[-1]
     elif overwrite:
         for p in out.glob('checkpoint-*[0-9]'): shutil.rmtree(p)
-        for n in _written: (out/n).unlink(missing_ok=True)
+        for n in [*_written, *evaluation_files]: (out/n).unlink(missing_ok=True)
         delete_adapter(adapter)
     elif found or (out/'run.json').exists(): raise TinyReasoningError(f'{out} holds another run: --resume goes on with it, --overwrite replaces it, --output_dir puts this one elsewhere')
     elif has_adapter(adapter): raise TinyReasoningError(f'{adapter} holds another adapter: --overwrite replaces it, --adapter_path puts this one elsewhere')
     out.mkdir(parents=True, exist_ok=True)
 
-_written = 'run.json loss.png config.yaml eval.json predictions.jsonl report.html'.split()
+_written = 'run.json loss.png config.yaml'.split()
 
 # %% ../nbs/03_train.ipynb #9c583fcf
 def losses(history:list, # `log_history` of a trainer, or of `run.json`
