@@ -46,7 +46,7 @@ evaluate: install       ## tiny_eval with ARGS
 inference: install      ## Chat with the tuned model (tiny_chat with ARGS)
 	$(BIN)/tiny_chat $(ARGS)
 
-demo: .venv/.browser    ## The chat as a web page (ARGS as for tiny_chat, and --port)
+demo: .venv/.browser    ## The chat as a web page (ARGS: any configuration key, --port, --browser)
 	$(BIN)/python .ci/demo.py $(ARGS)
 
 test-browser: .venv/.browser ## The chat page in a real browser; needs Chromium or Chrome

@@ -1,5 +1,5 @@
-"""The chat of nbs/05_demo.ipynb as a page: its title and its last section, served by Voilà. Takes the flags
-of `tiny_chat`, and `--port`. Without an adapter of its own it uses the one that `make quickstart` leaves."""
+"""The chat of nbs/05_demo.ipynb as a page: its title and its last section, served by Voilà. Takes any
+configuration key, `--port` and `--browser`. Without an adapter of its own it uses the one that `make quickstart` leaves."""
 import os,sys,tempfile
 from pathlib import Path
 from tiny_reasoning.config import TinyReasoningError,parse_args,setup_log

@@ -290,7 +290,13 @@ def chat(cfg=None # `Config`; `load_config()` by default
     cfg = cfg or load_config()
     return ChatUI(Chat(cfg), example_problems(cfg)).box
 
-# %% ../nbs/05_demo.ipynb #ca92bd5b
+# %% ../nbs/05_demo.ipynb #cbd99d25
+def _before_mark(text):
+    "`text` up to the answer's mark, or up to what may yet become it"
+    text = text.partition(answer_mark)[0]
+    n = next((n for n in range(len(answer_mark), 0, -1) if text.endswith(answer_mark[:n])), 0)
+    return text[:len(text)-n].rstrip()
+
 def _tell(chat, question, out, **how):
     "Write a reply to `out` as it comes"
     dim,bold,plain = ('\033[2m','\033[1m','\033[0m') if out.isatty() else ('','','')
@@ -299,15 +305,15 @@ def _tell(chat, question, out, **how):
     before = signal.signal(signal.SIGINT, lambda *_: chat.stop())
     try:
         for r in chat.stream(question, **how):
-            reasoning,rest = r.reasoning,split_reply(r.text)[1].partition(answer_mark.split()[0])[0].rstrip()
+            reasoning,rest = r.reasoning,_before_mark(split_reply(r.text)[1])
             new,gap = reasoning[len(thought):], '\n\n' if rest and reasoning and not said else ''
             out.write((f'{dim}{new}{plain}' if new else '') + gap + rest[len(said):])
             out.flush()
             thought,said = reasoning,rest
     finally: signal.signal(signal.SIGINT, before)
     if r.stopped: raise KeyboardInterrupt
-    rest,mark,final = split_reply(r.text)[1].partition(answer_mark)
-    if not mark: out.write(rest[len(said):])  # what looked like the mark was not
+    rest,_,final = split_reply(r.text)[1].partition(answer_mark)
+    out.write(rest.rstrip()[len(said):])  # the mark never came
     if final := final.strip(): out.write(f'\n\n{bold}Final answer: {final}{plain}')
     print(f'\n{dim}({r.tokens} tokens, {r.speed:.1f} tokens/s{", cut off" if r.cut_off else ""}){plain}\n', file=out, flush=True)
     return r

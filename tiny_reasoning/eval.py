@@ -201,12 +201,12 @@ def compare(base:list, # Right or wrong, question by question
     return dict(gained=gained, lost=lost, difference=(gained-lost)/n, low=max(-1., p-q-half), high=min(1., p-q+half),
                 p=float(binomtest(gained, gained+lost).pvalue) if gained+lost else 1.)
 
-# %% ../nbs/04_eval.ipynb #db26db07
+# %% ../nbs/04_eval.ipynb #81addc24
 def verdict(c:dict # From `compare`
            )->str:
     "In words, which model won"
     d = f'{abs(c["difference"])*100:.1f} points (95% interval of the difference {c["low"]*100:+.1f} to {c["high"]*100:+.1f}, p = {c["p"]:.2g})'
-    if c['p']>=0.05: return f'No clear winner: these questions cannot tell base and tuned apart, {d}'
+    if c['p']>=0.05: return f'No clear winner: these questions cannot tell base and tuned apart, {d}' + '; the interval leaves out 0, but the exact test decides'*(c['low']>0 or c['high']<0)
     return f'Tuned is better than base by {d}' if c['difference']>0 else f'Base is better: training has cost {d}'
 
 # %% ../nbs/04_eval.ipynb #ba796959
@@ -283,7 +283,7 @@ def plot_accuracy(sets:dict # Name of the set -> its part of `eval.json`
     ax.legend(loc='lower right')
     return fig
 
-# %% ../nbs/04_eval.ipynb #e8f95891
+# %% ../nbs/04_eval.ipynb #ad49e472
 _style = 'body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#222}table{border-collapse:collapse}td,th{padding:.25rem .8rem;text-align:left;border-bottom:1px solid #ddd}pre{white-space:pre-wrap;background:#f5f5f5;padding:.6rem}.verdict{font-weight:600}svg{max-width:100%;height:auto}'
 
 def _svg(fig):
@@ -299,16 +299,16 @@ def report(result:dict, # Contents of `eval.json`
            preds:list # Rows of `predictions.jsonl`
           )->str: # HTML
     "A self-contained page: table, picture, sources, and the questions gained and lost"
-    sets = result['sets']
-    parts = []
+    sets,parts = result['sets'],[]
+    tuned = any('tuned' in r for r in sets.values())
     for name,r in sets.items():
         head,*body = table(r)
         parts += [H2(f'{name}: {result["sources"].get(name, "")}'), Table(Tr(*map(Th, head)), *(Tr(*map(Td, o)) for o in body))]
         if 'compared' in r: parts += [P(verdict(r['compared']), cls='verdict')]
-    if any('tuned' in r for r in sets.values()):
+    if tuned:
         for title,won,lost in (('Gained: only tuned is right','tuned','base'), ('Lost: only base is right','base','tuned')):
             parts += [H2(title), *(_changed(preds, won, lost))]
-    title = f'{result["name"]}: base and tuned'
+    title = f'{result["name"]}: {"base and tuned" if tuned else "base alone"}'
     warn = [P(result['sources']['warning'], cls='verdict')] if result['sources']['warning'] else []
     return '<!doctype html>' + to_xml(Html(Head(Meta(charset='utf-8'), Title(title), Style(_style)), Body(H1(title), *warn,
         P(f'{result["model"]} on {result["device"]}, {result["date"]}; greedy, at most {result["max_new_tokens"]} new tokens.'), _svg(plot_accuracy(sets)), *parts)))
