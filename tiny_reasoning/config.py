@@ -230,7 +230,9 @@ def _layers(config):
     if str(name) not in presets: raise ConfigError(f'preset: got {name!r}; allowed: {" | ".join(presets)}')
     return f'Preset {name!r}: {why}', [_read(presets[name]), d]
 
-# %% ../nbs/00_config.ipynb #d02aee97
+# %% ../nbs/00_config.ipynb #0e959e22
+def _adapter(output_dir): return str(Path(str(output_dir))/'lora_adapter')
+
 def load_config(config:str|None=None, # Preset's name or YAML path; None lets the machine decide
                 **overrides # Further keys: `max_steps=3`, `**{'training.weight_decay':0}`
                )->Config:
@@ -239,7 +241,8 @@ def load_config(config:str|None=None, # Preset's name or YAML path; None lets th
     values = {}
     for d in [*layers, overrides]:
         new = {_full_key(k):v for k,v in _flat(d)}
-        if (out := new.get('project.output_dir')) is not None: new.setdefault('project.adapter_path', str(Path(str(out))/'lora_adapter'))
+        out,before = new.get('project.output_dir'), _adapter(values.get('project.output_dir', 'outputs'))
+        if out is not None and values.get('project.adapter_path', before)==before: new.setdefault('project.adapter_path', _adapter(out))
         new |= {k:os.path.expanduser(new[k]) for k in ('project.output_dir','project.adapter_path') if isinstance(new.get(k), str)}
         values |= new
     cfg = build(values)

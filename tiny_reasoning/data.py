@@ -7,8 +7,8 @@ __all__ = ['answer_mark', 'read_answer', 'same_answer', 'to_row', 'fault', 'ques
            'has_test_split', 'read_rows', 'fingerprint', 'make_splits', 'to_reply', 'to_prompt', 'to_messages',
            'split_reply', 'has_format', 'n_tokens']
 
-# %% ../nbs/01_data.ipynb #1de33bd8
-import hashlib, logging, random, re
+# %% ../nbs/01_data.ipynb #66c56d76
+import glob, hashlib, logging, random, re
 from collections import Counter
 from fractions import Fraction
 from itertools import islice
@@ -55,32 +55,34 @@ def same_answer(gold:str, # Right answer
     gold,answer = (parse(f'${o}$', parsing_timeout=None) for o in (gold, answer))  # timeouts need the main thread, and plain numbers need none
     return verify(gold, answer, timeout_seconds=None)
 
-# %% ../nbs/01_data.ipynb #004fcb7d
+# %% ../nbs/01_data.ipynb #fd125ed1
 def to_row(question:str, # The problem
-           answer:str, # Worked solution, `####` and the answer, as in GSM8K
+           answer:str, # Worked solution, `####` and the answer, as in GSM8K; or one number alone
            **kwargs # Further columns, kept
           )->dict: # question, reasoning, answer
     "Split a GSM8K solution into reasoning, without its calculator marks, and answer"
-    reasoning,_,final = str(answer or '').rpartition('####')
+    reasoning,mark,final = ('' if answer is None else str(answer).strip()).rpartition('####')
+    if not mark and len(final.split())>1: reasoning,final = final,''
     reasoning = re.sub(r'<<[^<>]*>>', '', reasoning).strip()
     return dict(question=str(question or '').strip(), reasoning=reasoning, answer=next(iter(_numbers(final)), ''), **kwargs)
 
-# %% ../nbs/01_data.ipynb #5e08a04d
+# %% ../nbs/01_data.ipynb #ce4abdac
 def _value(s):
     try: return Fraction(s)
     except (ValueError, ZeroDivisionError): return None
 
 def fault(row:dict # question, reasoning, answer
-         ): # 'empty', 'contradicts its answer' or None
+         ): # 'empty', 'no answer after ####', 'contradicts its answer' or None
     "What is wrong with `row`, if anything"
+    if row['question'] and row['reasoning'] and not row['answer']: return 'no answer after ####'
     if not all(row[k] for k in ('question','reasoning','answer')): return 'empty'
     ends_in = map(_value, _numbers(row['reasoning'].splitlines()[-1]))
     return None if _value(row['answer']) in ends_in else 'contradicts its answer'
 
-# %% ../nbs/01_data.ipynb #6af73ffb
+# %% ../nbs/01_data.ipynb #6b03da8a
 def question_key(question:str # A problem
                 )->str: # 16 hexadecimal digits
-    "Hash of `question`'s words, numbers and operators; equal for texts that differ in case, spaces or punctuation"
+    "Hash of `question`'s words, numbers and operators; equal for texts that differ only in case, in the spaces between these or in other punctuation"
     return hashlib.sha256(' '.join(re.findall(r'\w+|[+*/=<>%^×÷]|[-−](?=\s*[\d(])|(?<=\d)\.(?=\d)', question.lower())).encode()).hexdigest()[:16]
 
 # %% ../nbs/01_data.ipynb #12814898
@@ -125,10 +127,13 @@ def gym_rows(dataset:str, # `reasoning_gym:<task>`
         if 'answer_cot' not in o['metadata']: raise TinyReasoningError(f'data.dataset: {task!r} comes without worked solutions; of reasoning-gym only gsm_symbolic has them')
         yield to_row(o['question'], o['metadata']['answer_cot'], template=ids[i] if ids else None)
 
-# %% ../nbs/01_data.ipynb #52c48c58
+# %% ../nbs/01_data.ipynb #2cc84760
 _formats = {'.jsonl':'json', '.json':'json', '.csv':'csv', '.parquet':'parquet'}
 
-def _files(folder, split): return [p for p in sorted(folder.iterdir()) if p.stem==split and p.suffix in _formats]
+def _files(folder, split):
+    "The file named after `split`, or its shards as the hub stores them"
+    files = [p for p in sorted(folder.iterdir()) if p.suffix in _formats]
+    return [p for p in files if p.stem==split][:1] or [p for p in files if re.fullmatch(re.escape(split)+r'-\d+-of-\d+', p.stem)]
 
 def _read(source, *args, **kwargs):
     from datasets import load_dataset
@@ -138,16 +143,18 @@ def _read(source, *args, **kwargs):
         raise TinyReasoningError(f'Cannot read {source!r}: {" ".join(str(e).split())[:200]} ({type(e).__name__}). Without access to the hub use '
             '`--config cpu`, whose problems are made on the spot, or a local copy: `--data.dataset PATH`') from None
 
-# %% ../nbs/01_data.ipynb #53fb778c
+# %% ../nbs/01_data.ipynb #1397fabb
 def _load(cfg, split):
     "The rows of `split`, or a LookupError where the source has no such split"
     d,path = cfg.data, Path(cfg.data.dataset).expanduser()
     if path.is_dir():
-        if not (files := _files(path, split)): raise LookupError(f'no file {split}.jsonl, .json, .csv or .parquet in {path}')
-        path = files[0]
-    if path.is_file():
-        if path.suffix not in _formats: raise TinyReasoningError(f'data.dataset: {path.suffix or "no ending"!r}; files may end in {", ".join(_formats)}')
-        return _read(str(path), _formats[path.suffix], data_files=str(path), split='train')
+        folders = [path/o for o in ('', d.subset or '', 'data') if (path/o).is_dir()]
+        files = next(filter(None, (_files(o, split) for o in folders)), None)
+        if not files: raise LookupError(f'no file {split}.jsonl, .json, .csv or .parquet in {path}')
+    else: files = [path] if path.is_file() else []
+    if files:
+        if (end := files[0].suffix) not in _formats: raise TinyReasoningError(f'data.dataset: {end or "no ending"!r}; files may end in {", ".join(_formats)}')
+        return _read(str(path), _formats[end], data_files=[glob.escape(str(o)) for o in files], split='train')
     if path.suffix in _formats or d.dataset.startswith(('.','/','~')): raise TinyReasoningError(f'data.dataset: no file or folder {d.dataset!r}')
     splits = _read(d.dataset, d.dataset, d.subset)
     if split not in splits: raise LookupError(f'no split {split!r} in {d.dataset}; it has {", ".join(splits)}')
@@ -187,7 +194,7 @@ def _gym_splits(cfg, keep):
     unseen = draw(exclude=d.templates) if d.templates and d.unseen_samples else ()
     return rows, test, _take(unseen, d.unseen_samples if d.templates else 0, 'unseen_samples')
 
-# %% ../nbs/01_data.ipynb #edf32a66
+# %% ../nbs/01_data.ipynb #52690c9a
 def _file_splits(cfg, keep):
     d = cfg.data
     def rows(split):
@@ -195,13 +202,14 @@ def _file_splits(cfg, keep):
         if d.shuffle: random.Random(cfg.project.seed).shuffle(res)
         return res
     if has_test_split(cfg):
-        test = list(keep_good(rows(d.test_split), Counter(), seen := set(), fault=lambda o: None if o['question'] and o['answer'] else 'empty'))
+        test = list(keep_good(rows(d.test_split), out := Counter(), seen := set(), fault=lambda o: None if o['question'] and o['answer'] else 'without a question or an answer'))
+        if out: log.warning(f'Left out of split {d.test_split!r}: {_counts(out)}')
         return keep(rows(d.split), seen), _take(test, d.test_samples, 'test_samples'), []
     if d.test_samples<0: raise ConfigError(f'data.test_samples: got -1; {d.dataset} has no test split, so give the number of rows to set aside')
     pool = keep(rows(d.split))
     return pool, _take(pool, d.test_samples, 'test_samples'), []
 
-# %% ../nbs/01_data.ipynb #cf6ca478
+# %% ../nbs/01_data.ipynb #7e05db7c
 def fingerprint(rows # Rows from `to_row`
                )->str: # 16 hexadecimal digits
     "Hash of the questions, solutions and answers, in order"
@@ -222,8 +230,9 @@ def make_splits(cfg:Config, # Source, sizes and seed
         rows = list(rows)  # to the end of the file, so that the counts are of all of it
         if 0<=d.num_samples<len(rows): log.info(f'Subsampling: {d.num_samples:,} of {len(rows):,} rows')
     rows = _take(rows, d.num_samples, 'num_samples')
-    if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset!r}; dropped: {_counts(dropped)}')
+    if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset!r}' + f' besides {len(test)} test rows (data.test_samples)'*bool(test) + f'; dropped: {_counts(dropped)}')
     n = len(rows)-round(len(rows)*d.validation_split)
+    if not n: raise TinyReasoningError('No training rows left: lower data.validation_split or raise data.num_samples')
     res = AttrDict(train=rows[:n], validation=rows[n:], test=test, unseen=unseen, dropped=dropped)
     log.info(f'Rows: {", ".join(f"{k} {len(v):,}" for k,v in res.items() if k!="dropped" and v)}; dropped: {_counts(dropped)}')
     return res
