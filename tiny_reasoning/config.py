@@ -230,7 +230,7 @@ def _layers(config):
     if str(name) not in presets: raise ConfigError(f'preset: got {name!r}; allowed: {" | ".join(presets)}')
     return f'Preset {name!r}: {why}', [_read(presets[name]), d]
 
-# %% ../nbs/00_config.ipynb #0e959e22
+# %% ../nbs/00_config.ipynb #af2709dc
 def _adapter(output_dir): return str(Path(str(output_dir))/'lora_adapter')
 
 def load_config(config:str|None=None, # Preset's name or YAML path; None lets the machine decide
@@ -238,11 +238,11 @@ def load_config(config:str|None=None, # Preset's name or YAML path; None lets th
                )->Config:
     "Preset, then file, then `overrides`; the adapter goes into `output_dir` unless `adapter_path` is given as well"
     why,layers = _layers(config)
-    values = {}
+    values = {f'project.{k}':getattr(ProjectConfig, k) for k in ('output_dir','adapter_path')}
     for d in [*layers, overrides]:
         new = {_full_key(k):v for k,v in _flat(d)}
-        out,before = new.get('project.output_dir'), _adapter(values.get('project.output_dir', 'outputs'))
-        if out is not None and values.get('project.adapter_path', before)==before: new.setdefault('project.adapter_path', _adapter(out))
+        follows = values['project.adapter_path']==_adapter(values['project.output_dir'])
+        if follows and (out := new.get('project.output_dir')) is not None: new.setdefault('project.adapter_path', _adapter(out))
         new |= {k:os.path.expanduser(new[k]) for k in ('project.output_dir','project.adapter_path') if isinstance(new.get(k), str)}
         values |= new
     cfg = build(values)

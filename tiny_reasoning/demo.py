@@ -290,7 +290,7 @@ def chat(cfg=None # `Config`; `load_config()` by default
     cfg = cfg or load_config()
     return ChatUI(Chat(cfg), example_problems(cfg)).box
 
-# %% ../nbs/05_demo.ipynb #cbd99d25
+# %% ../nbs/05_demo.ipynb #df85cca1
 def _before_mark(text):
     "`text` up to the answer's mark, or up to what may yet become it"
     text = text.partition(answer_mark)[0]
@@ -313,7 +313,7 @@ def _tell(chat, question, out, **how):
     finally: signal.signal(signal.SIGINT, before)
     if r.stopped: raise KeyboardInterrupt
     rest,_,final = split_reply(r.text)[1].partition(answer_mark)
-    out.write(rest.rstrip()[len(said):])  # the mark never came
+    out.write(rest.rstrip()[len(said):])  # what was held back, if the mark never came
     if final := final.strip(): out.write(f'\n\n{bold}Final answer: {final}{plain}')
     print(f'\n{dim}({r.tokens} tokens, {r.speed:.1f} tokens/s{", cut off" if r.cut_off else ""}){plain}\n', file=out, flush=True)
     return r

@@ -220,7 +220,7 @@ def summary(verdicts:list, # From `judge`
     return dict(questions=n, flexible=acc('flexible'), strict=acc('strict'), format=count('format')/n, cut_off=count('cut_off')/n,
                 mean_tokens=round(count('tokens')/n, 1), tokens_per_second=round(count('tokens')/seconds, 1), seconds=round(seconds, 1))
 
-# %% ../nbs/04_eval.ipynb #bf09b743
+# %% ../nbs/04_eval.ipynb #e5e0a203
 def _templates(a, b):
     "In words, what two choices of templates share; None chooses all"
     both = sorted(set(a) & set(b)) if a and b else a or b
@@ -228,7 +228,7 @@ def _templates(a, b):
 
 def provenance(cfg:Config, # The data evaluated on
                trained=None, # Config of the adapter's training, if known
-               set_aside:bool=False # The source has no test split of its own
+               set_aside:bool=False # From the training rows, by `make_splits`
               )->dict: # test, unseen and warning: text for the report
     "Where test questions come from, and what they share with the training data"
     d,own = cfg.data, trained and trained.data
@@ -338,7 +338,7 @@ def measure(model, # With an adapter, unless `tuned` is False
     def strip(o): return {k:v for k,v in o.items() if k not in ('question','gold')}
     return [dict(set=name, question=o['question'], gold=o['gold'], **{k:strip(v[i]) for k,v in both.items()}) for i,o in enumerate(base)], res
 
-# %% ../nbs/04_eval.ipynb #ac17935f
+# %% ../nbs/04_eval.ipynb #5a4702b3
 def evaluate(cfg:Config, # Model, data and where the adapter is
              base_only:bool=False # Measure the base model alone; needs no adapter
             )->dict: # Contents of `eval.json`
@@ -351,7 +351,6 @@ def evaluate(cfg:Config, # Model, data and where the adapter is
     log.info(f'Starting evaluation of {cfg.project.name}')
     model,tokenizer = load_model(cfg)
     if path: model = load_adapter(model, cfg)
-    sources = provenance(cfg, trained, set_aside=not has_test_split(cfg))
     splits,seen = make_splits(cfg, tokenizer), seen_questions(path) if path else set()
     sets = {}
     for k in ('test','unseen'):
@@ -365,7 +364,7 @@ def evaluate(cfg:Config, # Model, data and where the adapter is
         preds += p
     res = dict(name=cfg.project.name, model=cfg.model.name, adapter=str(path) if path else None, date=str(date.today()), max_new_tokens=cfg.evaluation.max_new_tokens,
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads', peak_memory_gb=round(memory_used(peak=True), 2),
-        sources=sources, sets=results)
+        sources=provenance(cfg, trained, splits.set_aside), sets=results)
     if processes().is_main_process: write_report(res, preds, cfg.project.output_dir)
     return res
 

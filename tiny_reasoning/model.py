@@ -81,7 +81,7 @@ def convert_gguf(path:Path, # A `.gguf` file
         if not dest.exists(): (Path(tmp)/'model').rename(dest)
     return dest
 
-# %% ../nbs/02_model.ipynb #7fc1efc5
+# %% ../nbs/02_model.ipynb #b976cb1f
 def model_folder(name:str # Hub id, local folder, `.gguf` file, or `smollm2-135m-instruct`
                 )->str:
     "What `from_pretrained` should be given for `name`; GGUF files are converted once and kept in `cache_folder()`"
@@ -98,8 +98,9 @@ def model_folder(name:str # Hub id, local folder, `.gguf` file, or `smollm2-135m
         dest = cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'
         try: return str(dest if dest.exists() else convert_gguf(path.resolve(), dest))
         except (OSError, ValueError) as e: raise TinyReasoningError(f'model.name: cannot read {name!r}: {e}') from None
-    if path.is_dir() and not (path/'config.json').is_file(): raise TinyReasoningError(f'model.name: no model in {name!r}, as there is no config.json')
-    if path.is_dir(): return str(path)
+    if path.is_dir():
+        if not (path/'config.json').is_file(): raise TinyReasoningError(f'model.name: no model in {name!r}, as there is no config.json')
+        return str(path)
     if name.startswith(('.','/','~')) or name.count('/')>1: raise TinyReasoningError(f'model.name: no folder {name!r}')
     return name
 
