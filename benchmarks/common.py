@@ -69,7 +69,7 @@ def config(a, name='run', preset='default', **keys):
     "A preset of ours with the benchmark's model and data, and `keys` over it"
     from tiny_reasoning.config import load_config, setup_log
     setup_log()
-    base = {'model.name':a.model, 'data.dataset':a.gsm8k} if preset=='default' else {'model.name':a.smol}
+    base = {'model.name':a.model, 'data.dataset_name':a.gsm8k} if preset=='default' else {'model.name':a.smol}
     return load_config(preset, **{k:v for k,v in (base | keys).items() if v is not None}, output_dir=str(Path(a.work)/name))
 
 def command(module, *flags, env=None, launch=()):
@@ -131,7 +131,7 @@ def clock(first=10):
 def questions(a, n):
     "The first `n` test questions, as conversations"
     from tiny_reasoning.data import make_splits, read_rows, to_prompt
-    cfg = config(a, **({} if a.gsm8k else {'data.dataset':'reasoning_gym:gsm_symbolic', 'test_samples':n, 'num_samples':1}))
+    cfg = config(a, **({} if a.gsm8k else {'data.dataset_name':'reasoning_gym:gsm_symbolic', 'test_samples':n, 'num_samples':1}))
     rows = read_rows(cfg, 'test')[:n] if a.gsm8k else make_splits(cfg).test
     return [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]
 

@@ -18,7 +18,7 @@ def _launch(n):
 
 def _train(a, n):
     out,late = Path(a.work)/f'gpus_{n}', 10*a.gpu_steps
-    keys = {'model.name':a.model, 'data.dataset':a.gsm8k, 'project.output_dir':out, 'training.max_steps':a.gpu_steps, 'training.eval_steps':late, 'training.save_steps':late}
+    keys = {'model.name':a.model, 'data.dataset_name':a.gsm8k, 'project.output_dir':out, 'training.max_steps':a.gpu_steps, 'training.eval_steps':late, 'training.save_steps':late}
     command('tiny_reasoning.train', '--config', 'default', *flags(keys), '--overwrite', **_launch(n))
     run = json.loads((out/'run.json').read_text())
     given = 'steps seconds startup_seconds first_steps_seconds seconds_per_step samples_per_second peak_memory_gb'.split()
@@ -26,7 +26,7 @@ def _train(a, n):
 
 def _evaluate(a, n):
     out = Path(a.work)/f'gpus_eval_{n}'
-    keys = {'model.name':a.smol, 'model.load_in_4bit':False, 'model.backend':'transformers', 'data.dataset':a.gsm8k, 'data.test_samples':a.gpu_questions, 'evaluation.max_new_tokens':256, 'project.output_dir':out}
+    keys = {'model.name':a.smol, 'model.load_in_4bit':False, 'model.backend':'transformers', 'data.dataset_name':a.gsm8k, 'data.test_samples':a.gpu_questions, 'evaluation.max_new_tokens':256, 'project.output_dir':out}
     command('tiny_reasoning.eval', '--config', 'default', *flags(keys), '--base_only', **_launch(n))
     base = json.loads((out/'eval.json').read_text())['sets']['test']['base']
     rows = [json.loads(o)['base'] for o in (out/'predictions.jsonl').read_text().splitlines()]

@@ -26,7 +26,7 @@ def smollm2(a):
     out = Path(a.work)/'learning'
     every = -(-a.learn_steps//4)
     keys = {'model.name':a.smol, 'project.output_dir':out, 'data.templates':rest, 'data.num_samples':a.learn_rows, 'data.test_samples':a.learn_questions, 'data.unseen_samples':a.unseen_questions,
-        'data.validation_split':0.01, 'data.num_proc':4, 'lora.r':a.learn_rank, 'lora.alpha':2*a.learn_rank, 'training.batch_size':a.learn_batch, 'training.gradient_accumulation_steps':1,
+        'data.validation_split':0.01, 'data.num_proc':4, 'lora.r':a.learn_rank, 'lora.lora_alpha':2*a.learn_rank, 'training.per_device_train_batch_size':a.learn_batch, 'training.gradient_accumulation_steps':1,
         'training.max_steps':a.learn_steps, 'training.warmup_steps':a.learn_steps//20, 'training.learning_rate':a.learn_rate, 'training.logging_steps':max(1, a.learn_steps//40),
         'training.eval_steps':every, 'training.save_steps':every, 'evaluation.max_new_tokens':256}
     command('tiny_reasoning.train', '--config', 'cpu', *flags(keys), '--overwrite')

@@ -15,7 +15,7 @@ def plan(a): return [[['ours','trl','unsloth']]]
 def _ours(a):
     from tiny_reasoning.train import train
     late = 10*(a.first+a.steps)  # no validation and no checkpoint inside the timed window
-    keys = {'training.eval_steps':late, 'training.save_steps':late, 'training.optimizer':a.optimizer, 'max_steps':a.first+a.steps}
+    keys = {'training.eval_steps':late, 'training.save_steps':late, 'training.optim':a.optimizer, 'max_steps':a.first+a.steps}
     c,cfg,lines = clock(a.first), config(a, 'ours', **keys), log_lines()
     train(cfg, overwrite=True, callbacks=[c])
     return c.record() | how(cfg, lines)

@@ -1,6 +1,7 @@
 from .config import *
 from .data import *
 from .model import *
+from .generate import *
 from .train import *
 from .eval import *
 from .demo import *

