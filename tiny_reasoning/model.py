@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['embedded', 'cache_folder', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'convert_gguf', 'model_folder',
            'pick_device', 'processes', 'pick_dtype', 'pick_backend', 'import_unsloth', 'memory_used', 'unless_full',
-           'load_model', 'add_lora', 'use_checkpointing', 'save_adapter', 'has_adapter', 'delete_adapter',
+           'load_model', 'encode', 'add_lora', 'use_checkpointing', 'save_adapter', 'has_adapter', 'delete_adapter',
            'check_adapter', 'trained_with', 'seen_questions', 'load_adapter', 'merge', 'merged']
 
 # %% ../nbs/02_model.ipynb #1aa20569
@@ -196,6 +196,15 @@ def load_model(cfg:Config # Sections `model` and `project`
     log.info(f'Model {cfg.model.name} through {backend} on {model.device}, {str(dtype).removeprefix("torch.")}{", 4-bit" if cfg.model.load_in_4bit else ""}: '
              f'{model.num_parameters()/1e6:,.0f}M parameters, {memory_used():.1f} GB in use')
     return model, tokenizer
+
+# %% ../nbs/02_model.ipynb #e1c0de01
+def encode(
+    tokenizer, # From `load_model`
+    prompts:list, # Conversations: lists of messages
+    **kwargs # Of `apply_chat_template`: `padding=True, return_tensors='pt'` gives tensors padded on the left
+): # input_ids and attention_mask
+    "Tokens of `prompts` up to the model's turn"
+    return tokenizer.apply_chat_template(prompts, add_generation_prompt=True, return_dict=True, **kwargs)
 
 # %% ../nbs/02_model.ipynb #142a9f5e
 def add_lora(model, # From `load_model`
