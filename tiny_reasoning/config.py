@@ -88,6 +88,9 @@ class TrainingConfig:
     weight_decay:NonNegativeFloat=0.01 # Decoupled weight decay
     lr_scheduler_type:str='linear' # Any schedule name that transformers knows
 
+    @property
+    def effective_batch(self): return self.per_device_train_batch_size*self.gradient_accumulation_steps
+
 # %% ../nbs/00_config.ipynb #43bde143
 @dataclass(config=_strict)
 class EvaluationConfig:
