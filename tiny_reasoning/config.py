@@ -155,6 +155,9 @@ class TrainingConfig(Section):
     weight_decay:NonNegativeFloat=0.01 # Decoupled weight decay
     lr_scheduler_type:str='linear' # Any schedule name that transformers knows
 
+    @property
+    def effective_batch(self): return self.per_device_train_batch_size*self.gradient_accumulation_steps
+
     @model_validator(mode='after')
     def _rules(self):
         "Each checkpoint has a validation loss, and the learning rate gets to its peak"
