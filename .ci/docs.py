@@ -1,6 +1,6 @@
 """The site of `make docs`: what nbdev and Quarto get of each notebook, an entry for every exported name, and
 where the links of the finished pages lead."""
-import ast,dataclasses,inspect,json,re,shutil
+import ast,dataclasses,inspect,json,re,shutil,yaml
 from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
@@ -38,6 +38,8 @@ def text(s):
     return re.sub(r'(`[^`]*`)|([<|$])', lambda m: m[1] or '\\'+m[2], s or '')
 
 def code(s): return f'`{s}`' if s else ''
+
+def spaced(t): return re.sub(r' *(\||,) *', lambda m: ', ' if m[1]==',' else ' | ', t)
 
 def written(f):
     "Types and defaults of the parameters or fields of `f`, as its source writes them"
@@ -103,10 +105,10 @@ def entry(mod, name):
         sig = f'class {name}({bases})' if bases else f'class {name}'
         if not is_data and init: sig = signature(f'class {name}', rows, '')
     else: sig = signature(f'def {name}', rows, f'->{returns}' if returns else '')
-    told = [[code(n), f'[{code(t)}]{{.type}}' if t else '', f'[{code(d)}]{{.default}}' if d else '', text(what.get(n)).replace('\n', ' ')] for n,_,t,d in rows]
-    if what.get('return'): told.append(['*returns*', f'[{code(returns)}]{{.type}}' if returns else '', '', text(what['return']).replace('\n', ' ')])
+    told = [[code(n), f'[{code(spaced(t))}]{{.type}}' if t else '', f'[{code(d)}]{{.default}}' if d else '', text(what.get(n)).replace('\n', ' ')] for n,_,t,d in rows]
+    if what.get('return'): told.append(['*returns*', f'[{code(spaced(returns))}]{{.type}}' if returns else '', '', text(what['return']).replace('\n', ' ')])
     link = NbdevLookup().code(f'{lib}.{mod}.{name}')
-    parts = [f'### {name} {{#{lib}.{mod}.{name} .entry}}', f'[source]({link}){{.source-link}}', f'```python\n{sig}\n```', text(inspect.getdoc(f))]
+    parts = [f'### {name} {{#{lib}.{mod}.{name} .entry}}', f'[GitHub]({link}){{.source-link}}', f'```python\n{sig}\n```', text(inspect.getdoc(f))]
     if any(r[-1] for r in told): parts.append(table(told, ['', 'type', 'default', 'meaning']))
     return '\n\n'.join(parts)
 
@@ -150,6 +152,22 @@ def plain_pictures(cell):
     "A picture alone in its paragraph stays one: pandoc would make a figure of it, and a caption of its alt text"
     if cell.cell_type=='markdown': cell.source = re.sub(r'^(\[?!\[.*\))$', r'\1[]{}', cell.source, flags=re.M)
 
+def figure_alts(cell):
+    "Quarto counts all outputs of a cell, its author the figures"
+    if cell.cell_type!='code' or not (got := alts(cell.source)): return
+    words = iter(got)
+    by_output = [next(words, '') if 'image/png' in o.get('data', {}) else '' for o in cell.get('outputs', [])]
+    line = f'#| fig-alt: {json.dumps(by_output if len(got)>1 else got[0], ensure_ascii=False)}'
+    cell.source = re.sub(r'^#\| *fig-alt:.*', lambda m: line, cell.source, flags=re.M)
+
+def breakable(cell):
+    "Long names in tables may break behind a dot or a low line"
+    def row(m): return re.sub(r'(`[^`]*`|\[[^\]]*\]\([^)]*\)|<[^>]*>)|(?<=\w)([._])(?=[a-z]\w)', lambda m: m[1] or m[2]+'<wbr>', m[0])
+    def table(s): return re.sub(r'^\|.*\|$', row, s, flags=re.M)
+    if cell.cell_type=='markdown' and '.entry}' not in cell.source: cell.source = table(cell.source)
+    for o in cell.get('outputs', []):
+        if 'text/markdown' in o.get('data', {}): o.data['text/markdown'] = table(''.join(o.data['text/markdown'])).splitlines(True)
+
 class no_widgets(Processor):
     "A widget without a kernel is an empty box, for which Quarto would load three libraries"
     def cell(self, c):
@@ -163,7 +181,7 @@ class SiteProcs(processors.FilterDefaults):
     def base_procs(self):
         p = processors
         return [FrontmatterProc, p.populate_language, entries, p.insert_warning, p.strip_ansi, p.hide_line, p.filter_stream_, p.rm_header_dash,
-                p.rm_export, p.clean_magics, p.hide_, links, plain_pictures, no_widgets, p.strip_hidden_metadata]
+                p.rm_export, p.clean_magics, p.hide_, links, plain_pictures, figure_alts, breakable, no_widgets, p.strip_hidden_metadata]
 
 # --- where links lead
 def text_of(f, code=False):
@@ -201,13 +219,23 @@ def broken(files, folder):
     return res
 
 # --- what a page must have
+def alts(src):
+    "The words that a cell's line `#| fig-alt:` has for its figures"
+    m = re.search(r'^#\| *fig-alt: *(\S.*)', src, re.M)
+    try: res = yaml.safe_load(m[1]) if m else []
+    except yaml.YAMLError: return None
+    return res if isinstance(res, list) else [res]
+
 def silent_pictures():
     "Pictures without a word for those who cannot see them"
     for f in sorted(nbs.glob('*.ipynb')):
         for c in cells_of(f):
-            src = ''.join(c['source'])
-            if any('image/png' in o.get('data', {}) for o in c.get('outputs', [])) and not re.search(r'^#\| *fig-alt: *\S', src, re.M): yield f'{f.name}, cell {c["id"]}: its figure needs a line such as `#| fig-alt: Loss falls from 2 to 0.1`'
-            if c['cell_type']=='markdown' and re.search(r'!\[\s*\]\(|<img(?![^>]*\balt="[^"])', src): yield f'{f.name}, cell {c["id"]}: a picture without alt text'
+            src,where = ''.join(c['source']),f'{f.name}, cell {c["id"]}'
+            if c['cell_type']=='markdown' and re.search(r'!\[\s*\]\(|<img(?![^>]*\balt="[^"])', src): yield f'{where}: a picture without alt text'
+            n = sum('image/png' in o.get('data', {}) for o in c.get('outputs', []))
+            if not n or re.search(r'^#\| *hide', src, re.M): continue
+            if (got := alts(src)) is None: yield f'{where}: `#| fig-alt` with a colon or a bracket in it needs quotes'
+            elif len(got)!=n: yield f'{where}: {n} figures need `#| fig-alt: ["what one shows", …]`' if n>1 else f'{where}: its figure needs `#| fig-alt: what it shows`'
 
 def undocumented(proc):
     "Exported names without a docstring, a word on a parameter, an entry on a page, or their source there"

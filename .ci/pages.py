@@ -28,7 +28,7 @@ faults = """([contrast]) => {
     if (!e.alt.trim()) bad.push(`no alt text: ${e.getAttribute('src').slice(0, 80)}`)
     if (e.complete && !e.naturalWidth) bad.push(`no picture: ${e.getAttribute('src').slice(0, 80)}`)
   }
-  const ids = [...document.querySelectorAll('[id]')].map(e => e.id)
+  const ids = [...document.querySelectorAll('main [id]')].map(e => e.id)
   for (const o of new Set(ids.filter((o,i) => ids.indexOf(o)!=i))) bad.push(`two elements have the id ${o}`)
   const rgba = s => { const [r,g,b,a=1] = s.match(/[\\d.]+/g).map(Number); return [r,g,b,a] }
   const light = c => { const [r,g,b] = c.map(o => o/255).map(o => o<=.03928 ? o/12.92 : ((o+.055)/1.055)**2.4); return .2126*r + .7152*g + .0722*b }
@@ -92,6 +92,11 @@ def search(browser, url, word):
     page.close()
     return [] if there else [f'the search for {word} leads to {found[:3]}']
 
+def tell(name, wrong):
+    "Print what is wrong with `name`; true if anything is"
+    print(f"{name} {'FAILED' if wrong else 'ok'}", *wrong, sep='\n  ', flush=True)
+    return bool(wrong)
+
 def main():
     from playwright.sync_api import sync_playwright
     if stale(): print(docs(), flush=True)
@@ -103,12 +108,12 @@ def main():
     with sync_playwright() as pw:
         browser = chromium(pw)
         for name in sorted(p.stem for p in site.glob('*.html')):
-            wrong = {f'{o}, {w} px, {s}': None for w in widths for s in schemes for o in look(browser, url, name, w, s)}
-            bad += bool(wrong)
-            print(f"{name} {'FAILED' if wrong else 'ok'}", *wrong, sep='\n  ', flush=True)
-        wrong = search(browser, url, 'wilson')
-        bad += bool(wrong)
-        print(f"search {'FAILED' if wrong else 'ok'}", *wrong, sep='\n  ')
+            wrong = {}
+            for w in widths:
+                for s in schemes:
+                    for o in look(browser, url, name, w, s): wrong.setdefault(' '.join(o.split()), []).append(f'{w} {s}')
+            bad += tell(name, [f"{o} ({', '.join(dict.fromkeys(where))})" for o,where in wrong.items()])
+        bad += tell('search', search(browser, url, 'wilson'))
         browser.close()
     server.shutdown()
     print(f'{bad} failed; pictures in {pics.relative_to(root)}')
