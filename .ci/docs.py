@@ -137,9 +137,11 @@ class links(Processor):
     def begin(self): self.mod,self.known = module_of(self.nb),where()
     def link(self, m):
         name,brackets = m.groups()
-        found = self.known.get(name, [])
+        whole = re.fullmatch(rf'{lib}\.(\w+)\.(.+)', name)
+        name = whole[2] if whole else name
+        found = [o for o in self.known.get(name, []) if not whole or o==whole[1]]
         mod = self.mod if self.mod in found else found[0] if len(found)==1 else None
-        if not mod or (name.isalpha() and name.islower() and not brackets): return m[0]
+        if not mod or (name.isalpha() and name.islower() and not brackets and not whole): return m[0]
         full = f'{lib}.{mod}.{name}'
         page = NbdevLookup().doc(full).removeprefix(site).partition('#')[0]
         return f'[{m[0]}]({page}#{full})'
