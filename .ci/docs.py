@@ -85,7 +85,7 @@ def signature(start, rows, end):
     return line if len(line)<80 else f'{start}(\n    ' + ',\n    '.join(ps) + f'\n){end}'
 
 def table(rows, head):
-    "Pandoc's table of `rows`, less the columns that are empty; its look stands in styles.css"
+    "Pandoc's table of `rows`, less the columns that are empty; its look stands in styles.scss"
     keep = [i for i in range(len(head)) if i==0 or any(r[i] for r in rows)]
     lines = [head, ['---']*len(head), *rows]
     return '::: {.parameters}\n' + '\n'.join('| ' + ' | '.join(r[i] for i in keep) + ' |' for r in lines) + '\n:::'
@@ -241,16 +241,19 @@ def silent_pictures():
 
 def undocumented(proc):
     "Exported names without a docstring, a word on a parameter, an entry on a page, or their source there"
-    cells = [c for f in proc.glob('*.ipynb') for c in cells_of(f)]
-    page,source = ('\n'.join(''.join(c['source']) for c in cells if c['cell_type']==o) for o in ('markdown','code'))
-    shown = set(re.findall(r'^### ([\w.]+) \{', page, re.M))
+    source = {}  # of each entry: the code on its page
+    for f in proc.glob('*.ipynb'):
+        cells = cells_of(f)
+        page,code = ('\n'.join(''.join(c['source']) for c in cells if c['cell_type']==o) for o in ('markdown','code'))
+        source |= dict.fromkeys(re.findall(r'^### \S+ \{#(\S+) \.entry\}', page, re.M), code)
     for mod in map(import_module, (f'{lib}.{o}' for o in mods)):
         for n,f in ((n, getattr(mod, n)) for n in mod.__all__):
             if getattr(f, '__module__', None)!=mod.__name__ or not callable(f): continue
             if not isinstance(f, type) and (lacks := [k for k,v in docments(f, returns=False, args_kwargs=True).items() if not v and k!='self']): yield f'{f.__module__}.{n}: nothing about {", ".join(lacks)}'
             if not f.__doc__: yield f'{f.__module__}.{n}: no docstring'
-            if n not in shown: yield f'{f.__module__}.{n}: on no page'
-            elif not re.search(rf'^(async )?(def|class) {n}\b', source, re.M): yield f'{f.__module__}.{n}: its page hides the source; export it with `#| exports`'
+            full = f'{mod.__name__}.{n}'
+            if full not in source: yield f'{full}: on no page'
+            elif not re.search(rf'^(async )?(def|class) {n}\b', source[full], re.M): yield f'{full}: its page hides the source; export it with `#| exports`'
 
 # --- the site
 def searchable(proc, docs):
