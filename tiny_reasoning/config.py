@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['Share', 'config_sections', 'config_keys', 'short_names', 'renamed', 'presets', 'log', 'evaluation_files',
            'TinyReasoningError', 'ConfigError', 'visible', 'shorten', 'one_line', 'Section', 'ProjectConfig',
-           'ModelConfig', 'LoraConfig', 'DataConfig', 'TrainingConfig', 'EvaluationConfig', 'Config', 'nearest',
-           'type_name', 'build', 'has_cuda', 'pick_preset', 'setup_log', 'load_config', 'saved_config', 'make_parser',
-           'parse_args', 'command']
+           'ModelConfig', 'LoraConfig', 'DataConfig', 'TrainingConfig', 'GrpoConfig', 'EvaluationConfig', 'Config',
+           'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'setup_log', 'load_config', 'saved_config',
+           'make_parser', 'parse_args', 'command']
 
 # %% ../nbs/00_config.ipynb #984483dd
 import argparse, ctypes, difflib, errno, logging, os, re, reprlib, signal, sys, threading, types, typing, yaml
@@ -109,6 +109,7 @@ class LoraConfig(Section):
     r:PositiveInt=16 # Rank
     lora_alpha:PositiveInt=32 # Scale: the update is multiplied by lora_alpha/r
     lora_dropout:Share=0. # Dropout before the adapter; 0 is fastest
+    init:str|None=None # Folder of an adapter of this shape to start from; none for a fresh one
     bias:Literal['none']='none' # No bias is trained: switching the adapter off would not give the base model back
     target_modules:list[str]=field(default_factory=lambda: [f'{o}_proj' for o in 'q k v o gate up down'.split()]) # Linear layers that get an adapter
 
@@ -120,10 +121,12 @@ class DataConfig(Section):
     subset:str|None='main' # Configuration of a hub dataset; none where it has just one
     split:str='train' # Split to train on
     test_split:str='test' # Split to test on; where there is none, rows are set aside
+    task:dict|None=None # `reasoning_gym:<task>` only: its settings, such as `{min_terms: 2, max_terms: 3}`; none for its defaults
     templates:list[NonNegativeInt]|None=None # `reasoning_gym:gsm_symbolic` only: templates to draw from; none for all
     num_samples:Annotated[int, Field(ge=-1)]=2000 # Rows for training and validation together; -1 for all
     test_samples:Annotated[int, Field(ge=-1)]=50 # Test questions; -1 for all
-    unseen_samples:NonNegativeInt=0 # Further test questions from templates outside `templates`
+    unseen_samples:NonNegativeInt=0 # Further test questions, from templates outside `templates` or made with `unseen_task`
+    unseen_task:dict|None=None # Settings of the further test questions, such as a harder level's; they go over those in `task`
     num_proc:PositiveInt=2 # Processes that format the data
     validation_split:Share=0.1 # Share of `num_samples` held out for validation loss
     shuffle:bool=True # Shuffle (by `seed`) before taking `num_samples`
@@ -141,8 +144,9 @@ class DataConfig(Section):
 @dataclass(config=_strict)
 class TrainingConfig(Section):
     "How the adapter is trained"
+    method:Literal['sft','grpo']='sft' # From worked solutions, or by reinforcement from rewarded replies (section `grpo`)
     per_device_train_batch_size:PositiveInt=2 # Rows per device and micro-batch
-    gradient_accumulation_steps:PositiveInt=4 # Micro-batches per step; its product with `per_device_train_batch_size` is the effective batch
+    gradient_accumulation_steps:PositiveInt=4 # Micro-batches per step of `sft`; its product with `per_device_train_batch_size` is the effective batch
     auto_batch:bool|None=None # Pass the effective batch through the model whole, as far as it fits; none is on with CUDA, off without
     warmup_steps:NonNegativeInt=50 # Steps over which the learning rate rises
     max_steps:PositiveInt=250 # Optimiser steps
@@ -167,6 +171,18 @@ class TrainingConfig(Section):
             f'allowed: at most training.max_steps ({self.max_steps})')
         return self
 
+# %% ../nbs/00_config.ipynb #661f3da4
+@dataclass(config=_strict)
+class GrpoConfig(Section):
+    "Replies and rewards of the method `grpo`"
+    num_questions:PositiveInt=16 # Questions a step, of all processes together
+    num_generations:Annotated[int, Field(ge=2)]=8 # Replies to each of them: a group
+    max_completion_length:PositiveInt=256 # Longest reply in tokens, in training and validation
+    temperature:PositiveFloat=1. # Of the replies in training; validation is greedy
+    reward_right:NonNegativeFloat=1. # What a right answer earns
+    reward_format:NonNegativeFloat=0.1 # What reasoning in its tags with an answer after it earns
+    pass_rates:str|None=None # Leaves out questions that all replies got right, or none: `measure`, or a folder of `tiny_traces`; none for all
+
 # %% ../nbs/00_config.ipynb #43bde143
 @dataclass(config=_strict)
 class EvaluationConfig(Section):
@@ -183,6 +199,7 @@ class Config:
     lora:LoraConfig=field(default_factory=LoraConfig)
     data:DataConfig=field(default_factory=DataConfig)
     training:TrainingConfig=field(default_factory=TrainingConfig)
+    grpo:GrpoConfig=field(default_factory=GrpoConfig)
     evaluation:EvaluationConfig=field(default_factory=EvaluationConfig)
 
     def to_yaml(self)->str:
@@ -209,7 +226,7 @@ _short = dict(
     data='num_samples test_samples validation_split',
     training='learning_rate max_steps gradient_accumulation_steps warmup_steps eval_steps save_steps')
 short_names = {n:f'{s}.{n}' for s,names in _short.items() for n in names.split()}
-short_names |= {'lora_r':'lora.r', 'lora_alpha':'lora.lora_alpha', 'batch_size':'training.per_device_train_batch_size'}
+short_names |= {'init':'lora.init', 'lora_r':'lora.r', 'lora_alpha':'lora.lora_alpha', 'batch_size':'training.per_device_train_batch_size'}
 
 # %% ../nbs/00_config.ipynb #b8293cfd
 renamed = {'lora.alpha':'lora.lora_alpha', 'lora.dropout':'lora.lora_dropout', 'data.dataset':'data.dataset_name',
@@ -287,12 +304,18 @@ def _by_key(pairs):
     return res
 
 # %% ../nbs/00_config.ipynb #b802d7f7
+def _mapping(text):
+    "The dict that `text` is in YAML, or `text` where it is none"
+    try: return _parse(text)
+    except (ConfigError, yaml.YAMLError): return text
+
 def _from_text(v, t):
     "`v`, or if it is text what YAML would have made of it where type `t` allows none or a list"
     union = typing.get_origin(t) in (typing.Union, types.UnionType)
     kinds = typing.get_args(t) if union else [t]
     if not isinstance(v, str): return v
     if v.lower() in ('none','null') and type(None) in kinds: return None
+    if dict in kinds: return _mapping(v)
     if list not in map(typing.get_origin, kinds): return v
     return [o.strip() for o in v.strip('[]').split(',')]
 

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_answer', 'same_answer',
-           'to_row', 'fault', 'question_key', 'keep_good', 'GymRows', 'read_rows', 'own_test_rows', 'read_problems',
-           'n_tokens', 'make_splits', 'fingerprint']
+           'to_row', 'fault', 'question_key', 'keep_good', 'GymRows', 'answer_text', 'score', 'read_rows',
+           'own_test_rows', 'has_solutions', 'read_problems', 'check_solutions', 'n_tokens', 'make_splits',
+           'fingerprint']
 
 # %% ../nbs/01_data.ipynb #66c56d76
 import glob, hashlib, json, logging, os, random, re
@@ -197,13 +198,15 @@ def keep_good(
 # %% ../nbs/01_data.ipynb #f00bf4c8
 _gym = 'reasoning_gym:'
 
-def _create(dataset, seed, n):
-    "The dataset that reasoning-gym makes for `reasoning_gym:<task>`"
+def _create(dataset, seed, n, task):
+    "The dataset that reasoning-gym makes for `reasoning_gym:<task>` with the settings in dict `task`"
     try: import reasoning_gym
     except ImportError: raise TinyReasoningError(f'data.dataset_name {dataset!r} needs reasoning-gym: pip install "tiny_reasoning[offline]"') from None
-    task = dataset.removeprefix(_gym)
-    try: return reasoning_gym.create_dataset(task, size=n, seed=seed)
-    except ValueError as e: raise TinyReasoningError(f'data.dataset_name: reasoning-gym cannot make {shorten(task)}: {one_line(e)}') from None
+    name = dataset.removeprefix(_gym)
+    try: return reasoning_gym.create_dataset(name, **dict(size=n, seed=seed) | (task or {}))
+    except (ValueError, TypeError, AssertionError) as e:
+        given = f' with data.task {shorten(task)}' if task else ''
+        raise TinyReasoningError(f'data.dataset_name: reasoning-gym cannot make {shorten(name)}{given}: {one_line(e)}') from None
 
 # %% ../nbs/01_data.ipynb #eea3324a
 class GymRows:
@@ -213,27 +216,61 @@ class GymRows:
         templates=None, # Templates of `gsm_symbolic` to draw from; None for all
         exclude=(), # Templates to leave out
         seed:int=0, # Start of the random stream
-        n:int=100_000 # Length of the stream, before templates are chosen
+        n:int=100_000, # Length of the stream, before templates are chosen
+        task=None, # Settings of the task, a dict
     ):
-        self.templates,self.exclude,self.ds = templates,exclude,_create(dataset, seed, n)
+        self.templates,self.exclude,self.ds = templates,exclude,_create(dataset, seed, n, task)
         self.ids = getattr(self.ds, 'task_indices', None)
         self._check(dataset.removeprefix(_gym))
+        self.solved = 'answer_cot' in self.ds[0].get('metadata', {})
 
     def _check(self, task):
-        "Are there such templates, and worked solutions?"
+        "Are there such templates?"
         known,asked = set(self.ids or ()), set(self.templates or ())
         if not known and (asked or self.exclude): raise ConfigError(f'data.templates: {task!r} has none; only gsm_symbolic does')
         if asked-known: raise ConfigError(f'data.templates: no template {min(asked-known)}; known: {min(known)} to {max(known)}')
-        if 'answer_cot' not in self.ds[0]['metadata']:
-            raise TinyReasoningError(f'data.dataset_name: {task!r} comes without worked solutions; of reasoning-gym only gsm_symbolic has them')
 
     def __iter__(self):
-        "Rows from `to_row`, with their template"
+        "Rows with their template, those without a worked solution with their scorer"
         for i in range(len(self.ds)):
             template = self.ids[i] if self.ids else None
             if template in self.exclude or self.templates and template not in self.templates: continue
             o = self.ds[i]
-            yield to_row(o['question'], o['metadata']['answer_cot'], template=template)
+            if self.solved: yield to_row(o['question'], o['metadata']['answer_cot'], template=template)
+            else: yield self._scored(o)
+
+    def _scored(self, o):
+        "A row of which there is only an answer; where many would do, the task may not name one"
+        gold = o['answer'] or '(any that scores)'
+        return dict(question=o['question'], reasoning='', answer=str(gold), scorer=partial(self.ds.score_answer, entry=o))
+
+
+# %% ../nbs/01_data.ipynb #7ee09638
+_says = re.compile(r'.*\banswer(?:\s+is|:)\s*', re.I)
+
+def answer_text(
+    text:str, # A reply
+    strict:bool=False, # Only what follows `**Final Answer:**`
+): # The answer as it is written, or None
+    "What stands behind the answer mark; without one, if not `strict`, in the last `\\boxed{}`, or else in the last line"
+    _,mark,after = text.rpartition(answer_mark)
+    if mark or strict: return after.strip().strip('`*').strip() or None
+    boxed,lines = _boxed.findall(text), text.strip().splitlines()
+    if boxed: return boxed[-1].strip()
+    return _says.sub('', lines[-1]).strip('`*. ') or None if lines else None
+
+def score(
+    row:dict, # answer, and perhaps scorer, a function of text
+    text:str, # A reply
+    strict:bool=False, # Only what follows `**Final Answer:**`
+)->float: # 0 to 1, which is right
+    "What the answer in a reply is worth; a scorer that fails on it says 0"
+    gold,scorer,number = row['answer'], row.get('scorer'), _value(row['answer']) is not None
+    answer = read_answer(text, strict) if number else answer_text(text, strict)
+    if answer is None: return 0.
+    if number and same_answer(gold, answer): return 1.
+    try: return min(max(float(scorer(answer)), 0.), 1.) if scorer else 0.
+    except Exception: return 0.
 
 # %% ../nbs/01_data.ipynb #2cc84760
 _formats = {'.jsonl':'json', '.json':'json', '.csv':'csv', '.parquet':'parquet'}
@@ -353,6 +390,22 @@ def own_test_rows(
     try: return read_rows(cfg, d.test_split)
     except _NoSplit: return []
 
+# %% ../nbs/01_data.ipynb #11a50ca5
+def has_solutions(
+    rows, # From `read_problems`
+)->bool:
+    "Whether there are worked solutions to learn from"
+    return rows.solved if isinstance(rows, GymRows) else any(o['reasoning'] for o in rows)
+
+def _unanswered(row):
+    "What is wrong with a row that needs no worked solution, if anything"
+    if not (row['question'] and row['answer']): return 'without a question or an answer'
+
+def _fault(rows, cfg):
+    "The function that says what is wrong with one of `rows`"
+    def if_solved(row): return fault(row) if row['reasoning'] else _unanswered(row)
+    return fault if cfg.training.method=='sft' and has_solutions(rows) else if_solved
+
 # %% ../nbs/01_data.ipynb #7c56d65e
 def _gym_problems(cfg):
     "The problems of a source that makes them"
@@ -360,8 +413,10 @@ def _gym_problems(cfg):
     if min(d.num_samples, d.test_samples)<0:
         raise ConfigError('data.num_samples, data.test_samples: got -1; reasoning-gym has no end, so give numbers')
     rows = partial(GymRows, d.dataset_name, seed=cfg.project.seed)
-    others = bool(d.templates and d.unseen_samples)
-    return AttrDict(train=rows(templates=d.templates), test=[], unseen=rows(exclude=d.templates) if others else [])
+    unseen = []
+    if d.unseen_samples and d.unseen_task: unseen = rows(task=(d.task or {}) | d.unseen_task)
+    elif d.unseen_samples and d.templates: unseen = rows(exclude=d.templates, task=d.task)
+    return AttrDict(train=rows(templates=d.templates, task=d.task), test=[], unseen=unseen)
 
 def _counts(c):
     "A `Counter` in words"
@@ -376,9 +431,19 @@ def read_problems(
     test,train = own_test_rows(cfg), read_rows(cfg, d.split)
     if not test and d.test_samples<0:
         raise ConfigError(f'data.test_samples: got -1; {d.dataset_name} has no test split, so give the number of rows to set aside')
-    if all(map(fault, train)):
-        raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}; dropped: {_counts(Counter(map(fault, train)))}')
+    why = list(map(_fault(train, cfg), train))
+    if all(why): raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}; dropped: {_counts(Counter(why))}')
     return AttrDict(train=train, test=test, unseen=[])
+
+# %% ../nbs/01_data.ipynb #0cd7bfe7
+def check_solutions(
+    problems, # From `read_problems`
+    cfg:Config, # Section `training`
+):
+    "A `TinyReasoningError` where solutions are to be learned from, and there are none"
+    if cfg.training.method!='sft' or has_solutions(problems.train): return
+    raise TinyReasoningError(f'data.dataset_name: {shorten(cfg.data.dataset_name)} comes without worked solutions, from which `sft` learns; '
+        '`--training.method grpo` learns from answers alone')
 
 # %% ../nbs/01_data.ipynb #6dfbcf26
 def n_tokens(
@@ -412,10 +477,6 @@ def _shuffled(rows, cfg):
     return rows
 
 # %% ../nbs/01_data.ipynb #a5ae46a0
-def _unanswered(row):
-    "What is wrong with a test row, if anything"
-    if not (row['question'] and row['answer']): return 'without a question or an answer'
-
 def _own_test(rows, cfg, seen, too_long):
     "The good ones among a source's own test rows, in order of the seed; the others are counted in the log"
     out = Counter()
@@ -442,7 +503,7 @@ def make_splits(
     too_long = partial(_too_long, cfg=cfg, tokenizer=tokenizer) if tokenizer else None
     if too_long and too_long(dict(question='', reasoning='', answer='')):
         raise ConfigError(f'data.system_prompt: longer by itself than model.max_seq_length ({cfg.model.max_seq_length} tokens)')
-    good = partial(keep_good, dropped=dropped, seen=seen, too_long=too_long)
+    good = partial(keep_good, dropped=dropped, seen=seen, fault=_fault(problems.train, cfg), too_long=too_long)
 
     own = problems.test and _own_test(problems.test, cfg, seen, too_long and partial(too_long, whole=False))
     rows = good(_shuffled(problems.train, cfg))

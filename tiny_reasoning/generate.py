@@ -333,7 +333,7 @@ def generate(model, # Model, with or without an adapter
              prompts:list, # Conversations: lists of messages
              max_new_tokens:int=512, # Longest reply in tokens
              batch_size:int|None=None, # Replies side by side; None: 1,024 on a GPU, or as many as fit, and 64 on a CPU
-             desc:str='Generating', # Label of the bar
+             desc:str|None='Generating', # Label of the bar; None: no bar
              n:int=1, # Replies to each prompt, which goes through the model once
              temperature:float=0., # 0 is greedy
              top_p:float=1., # Draw from the likeliest tokens that together have this probability
@@ -354,7 +354,7 @@ def generate(model, # Model, with or without an adapter
         x = tokenizer.pad(dict(input_ids=[ids[i] for i in batch]), return_tensors='pt').to(model.device)
         noise = _noise(seed, batch, n, max_new_tokens).to(model.device) if temperature else None
         return f(model, x, eos, max_new_tokens, n, Sampling(temperature, top_p, logprobs, noise), bar.update)
-    with tqdm(total=len(mine)*n, desc=desc, unit='reply', mininterval=1, disable=not state.is_main_process) as bar:
+    with tqdm(total=len(mine)*n, desc=desc, unit='reply', mininterval=1, disable=desc is None or not state.is_main_process) as bar:
         new = _batches(mine, max(1, size//n), some, bar)
     new = [new[i:i+n] for i in range(0, len(new), n)]
     res = dict(gather_object(list(zip(mine, new))))

@@ -6,13 +6,16 @@
 __all__ = ['embedded', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'cache_folder', 'convert_gguf', 'model_folder', 'encode',
            'pick_device', 'pick_dtype', 'pick_backend', 'processes', 'memory_used', 'unless_full', 'import_unsloth',
            'load_model', 'lora_targets', 'add_lora', 'use_checkpointing', 'save_adapter', 'trained_with',
-           'seen_questions', 'has_adapter', 'delete_adapter', 'check_adapter', 'load_adapter', 'merged']
+           'seen_questions', 'has_adapter', 'delete_adapter', 'check_adapter', 'load_adapter', 'start_adapter',
+           'merged']
 
 # %% ../nbs/02_model.ipynb #1aa20569
 import hashlib, json, logging, os, subprocess, sys, tempfile, warnings, zipfile
 from contextlib import contextmanager
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
+from fastcore.basics import first
 from fastcore.xdg import xdg_cache_home
 from .config import *
 from .data import *
@@ -405,7 +408,9 @@ def save_adapter(
     path = Path(cfg.project.adapter_path)
     for o in (model, tokenizer): o.save_pretrained(path)
     cfg.save(path/'config.yaml')
-    write_whole(path/'questions.txt', '\n'.join(question_key(o['question']) for o in seen))
+    before = seen_questions(cfg.lora.init) if cfg.lora.init else ()
+    keys = dict.fromkeys([*before, *(question_key(o['question']) for o in seen)])
+    write_whole(path/'questions.txt', '\n'.join(keys))
     return path
 
 # %% ../nbs/02_model.ipynb #a17f4d50
@@ -497,6 +502,24 @@ def load_adapter(
     except Exception as e: raise TinyReasoningError(f'Cannot load the adapter in {str(path)!r}: {_short(e)}') from None
     log.info(f'Adapter {path} loaded')
     return model
+
+# %% ../nbs/02_model.ipynb #bdca670a
+def start_adapter(
+    model, # From `load_model`
+    cfg:Config, # Section `lora`
+):
+    "`model` with the adapter to train: a fresh one, or that in `lora.init`"
+    l = cfg.lora
+    if not l.init: return add_lora(model, cfg)
+    own = deepcopy(cfg)
+    own.project.adapter_path = l.init
+    shape,asked = _adapter_shape(check_adapter(own)), dict(r=l.r, lora_alpha=l.lora_alpha, target_modules=sorted(l.target_modules))
+    differs = first(o for o in asked if shape[o]!=asked[o])
+    if differs: raise ConfigError(f'lora.init: the adapter in {l.init!r} has {differs} {shape[differs]}; lora.{differs} is {asked[differs]}')
+    if cfg.model.load_in_4bit and pick_backend(cfg)!='unsloth':
+        import peft
+        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    return load_adapter(model, own, trainable=True)
 
 # %% ../nbs/02_model.ipynb #5e4ef111
 def _exact(model):
