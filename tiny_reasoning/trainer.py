@@ -13,7 +13,7 @@ import torch
 logging.getLogger('bitsandbytes').setLevel(logging.ERROR)  # on a CPU it asks for an optional package as it is imported
 from accelerate import PartialState
 from datasets import Dataset
-from fastcore.basics import patch, store_attr
+from fastcore.basics import patch
 from tqdm import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, get_scheduler
 from trl import SFTConfig, SFTTrainer
@@ -153,7 +153,8 @@ class Progress(ProgressCallback):
     "One bar of text with step, losses and time left"
     def on_train_begin(self, args, state, control, **kwargs):
         self.current_step,self.losses = state.global_step,{}
-        self.training_bar = tqdm(total=state.max_steps, initial=state.global_step, desc='Training', unit='step', mininterval=1, disable=not state.is_world_process_zero)
+        look = dict(desc='Training', unit='step', mininterval=1, disable=not state.is_world_process_zero)
+        self.training_bar = tqdm(total=state.max_steps, initial=state.global_step, **look)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         names = dict(loss='loss', eval_loss='validation')
