@@ -14,7 +14,7 @@ import torch
 logging.getLogger('bitsandbytes').setLevel(logging.ERROR)  # on a CPU it asks for an optional package as it is imported
 from accelerate import PartialState
 from datasets import Dataset
-from fastcore.basics import patch, store_attr
+from fastcore.basics import patch
 from tqdm import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, get_scheduler
 from trl import SFTConfig, SFTTrainer
@@ -86,6 +86,8 @@ def try_settings(
     args, # From `sft_config`
 ):
     "Build optimiser and schedule for one number; a `ConfigError` where that can't be done"
+    for o in ('learning_rate', 'weight_decay'):
+        if getattr(args, o)>torch.finfo(torch.float32).max: raise ConfigError(f'training.{o}: got {getattr(args, o)}, which float32 does not hold')
     try:
         cls,kwargs = SFTTrainer.get_optimizer_cls_and_kwargs(args)
         optimizer = cls([torch.nn.Parameter(torch.zeros(1))], **kwargs)
@@ -170,7 +172,8 @@ class Progress(ProgressCallback):
     names = dict(loss='loss', eval_loss='validation')  # What is shown of the log, and as what
     def on_train_begin(self, args, state, control, **kwargs):
         self.current_step,self.losses = state.global_step,{}
-        self.training_bar = tqdm(total=state.max_steps, initial=state.global_step, desc='Training', unit='step', mininterval=1, disable=not state.is_world_process_zero)
+        look = dict(desc='Training', unit='step', mininterval=1, disable=not state.is_world_process_zero)
+        self.training_bar = tqdm(total=state.max_steps, initial=state.global_step, **look)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if self.training_bar is None: return  # `trainer.evaluate` logs without a run
@@ -295,5 +298,6 @@ def make_trainer(
     args = sft_config(cfg, **kwargs)
     if args.n_gpu>1: args._n_gpu = 1  # one process has one GPU; more of them are for `accelerate launch`
     train_rows,validation_rows = to_dataset(splits.train, cfg), to_dataset(splits.validation, cfg)
-    trainer = HalvingTrainer(model, args=args, processing_class=tokenizer, train_dataset=train_rows, eval_dataset=validation_rows)
+    try: trainer = HalvingTrainer(model, args=args, processing_class=tokenizer, train_dataset=train_rows, eval_dataset=validation_rows)
+    except ValueError as e: raise ConfigError(f'lora.target_modules or training: {e}') from None
     return equip(trainer, cfg, Progress())
