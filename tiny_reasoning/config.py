@@ -6,10 +6,10 @@
 __all__ = ['Share', 'evaluation_files', 'config_sections', 'config_keys', 'short_names', 'renamed', 'presets', 'log',
            'ProjectConfig', 'ModelConfig', 'LoraConfig', 'DataConfig', 'TrainingConfig', 'EvaluationConfig', 'Config',
            'TinyReasoningError', 'ConfigError', 'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'setup_log',
-           'load_config', 'saved_config', 'make_parser', 'parse_args', 'command']
+           'visible', 'load_config', 'saved_config', 'make_parser', 'parse_args', 'command']
 
 # %% ../nbs/00_config.ipynb #984483dd
-import argparse, ctypes, difflib, logging, os, sys, typing, yaml
+import argparse, ctypes, difflib, logging, os, sys, typing, unicodedata, yaml
 from dataclasses import asdict, field, fields
 from importlib.resources import files
 from pathlib import Path
@@ -221,6 +221,15 @@ def setup_log(level=logging.INFO # Lowest level shown
         h.setFormatter(logging.Formatter('%(asctime)s %(levelname)-7s %(message)s', '%H:%M:%S'))
     log.setLevel(level if os.environ.get('RANK', '0')=='0' else logging.ERROR)
     log.propagate = False
+
+# %% ../nbs/00_config.ipynb #f6e78279
+def visible(text # Of a model, or from a file
+           )->str:
+    "`text` with escapes for its control and formatting characters, but for tabs and ends of lines"
+    def one(c):
+        hidden = unicodedata.category(c) in ('Cc','Cf','Cs','Zl','Zp')
+        return c.encode('unicode_escape').decode() if hidden and c not in '\t\n' else c
+    return ''.join(map(one, str(text)))
 
 # %% ../nbs/00_config.ipynb #f47ed415
 def _read(path):
