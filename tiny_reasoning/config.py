@@ -289,8 +289,10 @@ def make_parser(f, # A command: `f(cfg, **flags)`
     p.add_argument('--config', metavar='NAME_OR_PATH', help=f'preset ({", ".join(presets)}) or YAML file (default: `default` with CUDA, `cpu` without)')
     p.add_argument('--show_config', action='store_true', help='print the resolved configuration as YAML and stop')
     for n,d in docments(f, full=True, returns=False).items():
-        if d.anno not in (bool, int, float, str): continue  # `cfg`, and what text cannot give
-        kw = dict(action='store_true') if d.anno is bool else dict(type=d.anno, metavar='VALUE')
+        if d.anno not in (bool, int, float, str, list[str]): continue  # `cfg`, and what text cannot give
+        if d.anno is bool: kw = dict(action='store_true')
+        elif d.anno==list[str]: kw = dict(nargs='+', metavar='VALUE')
+        else: kw = dict(type=d.anno, metavar='VALUE')
         p.add_argument(f'--{n}', help=_help(d.docment, d.anno, d.default), **kw)
     for s,c in config_sections.items():
         group,doc = p.add_argument_group(s, c.__doc__), docments(c)

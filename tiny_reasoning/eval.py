@@ -428,7 +428,7 @@ def new_questions(
     if 'test' in sets: return sets
     raise TinyReasoningError('No test questions: raise --test_samples, or change the seed if an adapter was trained on all of them')
 
-# %% ../nbs/04_eval.ipynb #65fd8563
+# %% ../nbs/04_eval.ipynb #b98a677c
 def name_adapters(
     paths, # Adapters' folders
 )->dict: # Name -> folder
@@ -443,12 +443,11 @@ def name_adapters(
     return dict(zip(names, paths))
 
 def find_adapters(
-    cfg:Config, # Its `adapter_path` is used where `adapters` is empty
-    adapters='', # Folders, as a list or separated by commas
+    cfg:Config, # Its `adapter_path` is used where there are no `paths`
+    paths=None, # Adapters' folders
 )->dict: # Name -> folder
     "The adapters to measure; an error where there is none in a folder, or one for another model"
-    paths = [o.strip() for o in adapters.split(',')] if isinstance(adapters, str) else list(adapters)
-    named = name_adapters([o for o in paths if o] or [cfg.project.adapter_path])
+    named = name_adapters(paths or [cfg.project.adapter_path])
     for path in named.values():
         one = deepcopy(cfg)
         one.project.adapter_path = str(path)
@@ -497,7 +496,7 @@ def _final(r):
 def evaluate(
     cfg:Config, # Model, data and where the adapter is
     base_only:bool=False, # Measure the base model alone; needs no adapter, and writes `base_eval.json` and so on
-    adapters:str='', # Folders of adapters, separated by commas, for one table of them all; writes `adapters_eval.json` and so on
+    adapters:list[str]=None, # Folders of several adapters, for one table of them all; writes `adapters_eval.json` and so on
 )->dict: # Contents of `eval.json`
     "Measure base and tuned on the same questions; write eval.json, predictions.jsonl and report.html"
     if base_only and adapters: raise ConfigError('base_only, adapters: give one of the two')
