@@ -85,7 +85,8 @@ def verdict(
     points,low,high = abs(c['difference'])*100, c['low']*100, c['high']*100
     p,label = (c['p_holm'],'p by Holm') if 'p_holm' in c else (c['p'],'p')
     how = f'{points:.1f} points (95% interval of the difference {low:+.1f} to {high:+.1f}, {label} = {p:.2g})'
-    if p<0.05 and c['difference']>0: return f'{name.capitalize()} is better than base by {how}'
+    who = 'Tuned' if name=='tuned' else name
+    if p<0.05 and c['difference']>0: return f'{who} is better than base by {how}'
     if p<0.05: return f'Base is better than {name}: training has cost {how}'
     res = f'No clear winner: these questions cannot tell base and {name} apart, {how}'
     if low<=0<=high: return res
@@ -195,7 +196,8 @@ def provenance(
         never = known and all(o.templates and set(o.templates)<=set(d.templates or ()) for o in owns)
         unseen = f'{d.dataset_name}, templates that {"training never used" if never else "the test questions do not use"}'
     if 'gsm8k' in d.dataset_name.lower() and any('gsm_symbolic' in o.dataset_name for o in owns):
-        warning = 'An adapter was trained on gsm_symbolic, whose templates were written from GSM8K test problems: its accuracy does not count.'
+        warning = ('An adapter was trained on gsm_symbolic, whose templates were written from GSM8K test problems: '
+                   'its accuracy does not count.')
     return dict(test=visible(source+test), unseen=visible(unseen), warning=warning)
 
 # %% ../nbs/04_eval.ipynb #55e42d3b
@@ -206,7 +208,8 @@ def _cells(numbers):
     if 'sampled' in numbers:
         s = numbers['sampled']
         res |= {f'pass@{k}':share(v) for k,v in s['pass_at'].items()} | {f'maj@{s["samples"]}':share(s['majority'])}
-    return res | {'used the format':f'{numbers["format"]:.1%}', 'cut off':f'{numbers["cut_off"]:.1%}', 'mean tokens':str(numbers['mean_tokens'])}
+    res |= {'used the format':f'{numbers["format"]:.1%}', 'cut off':f'{numbers["cut_off"]:.1%}'}
+    return res | {'mean tokens':str(numbers['mean_tokens'])}
 
 def models_of(
     result:dict, # One set of `eval.json`
@@ -278,7 +281,7 @@ def _set_parts(name, r, source):
     words = [P(verdict(c, k), cls='verdict') for k,c in r.get('compared', {}).items()]
     return [H2(f'{name}: {source}'), Table(*rows), *words]
 
-# %% ../nbs/04_eval.ipynb #93b99d0a
+# %% ../nbs/04_eval.ipynb #80f823ca
 def _measured(adapters):
     "In words, what was measured"
     if not adapters: return 'base alone'
@@ -290,7 +293,8 @@ def report(
 )->str: # HTML
     "A self-contained page: table, picture, sources, and the questions gained and lost"
     title = visible(f'{result["name"]}: {_measured(result["adapters"])}')
-    facts = f'{result["model"]} on {result["device"]}, {result["date"]}; greedy, at most {result["max_new_tokens"]} new tokens.'
+    facts = f'{result["model"]} on {result["device"]}, {result["date"]}; greedy, at most {result["max_new_tokens"]} new tokens'
+    if result['sampling']: facts += f'; samples at {", ".join(f"{k} {v}" for k,v in result["sampling"].items())}'
     warn = [P(result['sources']['warning'], cls='verdict')] if result['sources']['warning'] else []
     parts = [o for name,r in result['sets'].items() for o in _set_parts(name, r, result['sources'].get(name, ''))]
     for k in result['adapters']:
@@ -298,7 +302,7 @@ def report(
         parts += [H2(f'Lost: base is right, {k} is not'), *_changed(preds, 'base', k)]
     style = (files('tiny_reasoning')/'report.css').read_text(encoding='utf-8')
     head = Head(Meta(charset='utf-8'), Title(title), Style(NotStr(style)))
-    body = Body(H1(title), *warn, P(visible(facts)), _svg(plot_accuracy(result['sets'])), *parts)
+    body = Body(H1(title), *warn, P(visible(facts+'.')), _svg(plot_accuracy(result['sets'])), *parts)
     return '<!doctype html>' + to_xml(Html(head, body))
 
 # %% ../nbs/04_eval.ipynb #bb1bf5de
@@ -323,7 +327,9 @@ def write_report(
     ledger.claim(*names)
     try:
         with ExitStack() as stack:
-            for n,text in zip(names, texts): stack.enter_context(whole(out/n)).write_text(text, encoding='utf-8', errors='backslashreplace')
+            for n,text in zip(names, texts):
+                part = stack.enter_context(whole(out/n))
+                part.write_text(text, encoding='utf-8', errors='backslashreplace')
     except OSError as e: raise TinyReasoningError(f'Cannot write the report into {str(out)!r}: {e.strerror}') from None
     ledger.record(*names)
     return out/names[-1]
@@ -342,23 +348,27 @@ def show_report(
     if result['sources']['warning']: log.warning(result['sources']['warning'])
 
 # %% ../nbs/04_eval.ipynb #e552af9a
-def _ask(model, tokenizer, rows, cfg, name):
-    "One model's verdicts on its greedy replies to `rows`, and the seconds they took"
+def _ask(model, tokenizer, rows, cfg, desc, **kwargs):
+    "Replies of one model to `rows`, and the seconds they took"
     start,e = time.time(), cfg.evaluation
     prompts = [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]
-    verdicts = judge(rows, generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, name))
-    return verdicts, time.time()-start
+    replies = generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, desc, **kwargs)
+    return replies, time.time()-start
+
+def _greedy(model, tokenizer, rows, cfg, name):
+    "Verdicts on a model's greedy replies, and the seconds they took"
+    replies,seconds = _ask(model, tokenizer, rows, cfg, name)
+    return judge(rows, replies), seconds
 
 def _sample(model, tokenizer, rows, cfg, name):
     "For each of `rows` a list of sampled replies; None where none are asked for"
     e = cfg.evaluation
     if not e.samples: return None
-    prompts = [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]
-    res = generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, f'{name}, sampled',
-                   n=e.samples, temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed)
-    return res if e.samples>1 else [[o] for o in res]
+    how = dict(n=e.samples, temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed)
+    replies,_ = _ask(model, tokenizer, rows, cfg, f'{name}, sampled', **how)
+    return replies if e.samples>1 else [[o] for o in replies]
 
-# %% ../nbs/04_eval.ipynb #6557805a
+# %% ../nbs/04_eval.ipynb #b2cfc9f4
 @contextmanager
 def _wearing(model, cfg, path):
     "`model` with the adapter in `path` for a while"
@@ -377,12 +387,12 @@ def measure(
 )->tuple: # predictions, sets and speed, as in the files
     "Base and each adapter on the same questions"
     rows = [o for rs in sets.values() for o in rs]
-    asked = {'base':_ask(model, tokenizer, rows, cfg, 'Base')}
-    drawn = {'base':_sample(model, tokenizer, rows, cfg, 'Base')}
+    asked = {'base':_greedy(model, tokenizer, rows, cfg, 'base')}
+    drawn = {'base':_sample(model, tokenizer, rows, cfg, 'base')}
     for name,path in adapters.items():
         with _wearing(model, cfg, path) as tuned, merged(tuned):
-            asked[name] = _ask(tuned, tokenizer, rows, cfg, name.capitalize())
-            drawn[name] = _sample(tuned, tokenizer, rows, cfg, name.capitalize())
+            asked[name] = _greedy(tuned, tokenizer, rows, cfg, name)
+            drawn[name] = _sample(tuned, tokenizer, rows, cfg, name)
     return _results(sets, asked, drawn)
 
 # %% ../nbs/04_eval.ipynb #2cb19934
@@ -454,7 +464,7 @@ def find_adapters(
         check_adapter(one)
     return named
 
-# %% ../nbs/04_eval.ipynb #c633786b
+# %% ../nbs/04_eval.ipynb #9eed229b
 def _questions(cfg, adapters):
     "The sets of new questions, and whether they were set aside from the training rows"
     from transformers import AutoTokenizer
@@ -469,8 +479,9 @@ def _facts(cfg, adapters):
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'
     e = cfg.evaluation
     sampling = dict(temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed) if e.samples else None
-    return dict(name=cfg.project.name, model=cfg.model.name, adapters={k:str(p) for k,p in adapters.items()}, date=str(date.today()),
-                device=device, peak_memory_gb=round(memory_used(peak=True), 2), max_new_tokens=e.max_new_tokens, sampling=sampling)
+    return dict(name=cfg.project.name, model=cfg.model.name, adapters={k:str(p) for k,p in adapters.items()},
+                date=str(date.today()), device=device, peak_memory_gb=round(memory_used(peak=True), 2),
+                max_new_tokens=e.max_new_tokens, sampling=sampling)
 
 # %% ../nbs/04_eval.ipynb #5a4702b3
 def _evaluate(cfg, adapters):
