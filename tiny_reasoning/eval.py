@@ -464,15 +464,7 @@ def find_adapters(
         check_adapter(one)
     return named
 
-# %% ../nbs/04_eval.ipynb #9eed229b
-def _questions(cfg, adapters):
-    "The sets of new questions, and whether they were set aside from the training rows"
-    from transformers import AutoTokenizer
-    try: tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name)))
-    except (OSError, ValueError): tokenizer = None  # `load_model` says what is wrong with the model
-    splits = make_splits(cfg, tokenizer)
-    return new_questions(splits, set().union(*map(seen_questions, adapters.values()))), splits.set_aside
-
+# %% ../nbs/04_eval.ipynb #a08aa520
 def _facts(cfg, adapters):
     "What was measured, and where"
     import torch
@@ -489,13 +481,15 @@ def _evaluate(cfg, adapters):
     cfg = deepcopy(cfg)
     if cfg.model.backend=='auto' and 'unsloth' not in sys.modules: cfg.model.backend = 'transformers'
     if pick_backend(cfg)=='unsloth': import_unsloth()
-    sets,set_aside = _questions(cfg, adapters)
+    problems = read_problems(cfg)
     model,tokenizer = load_model(cfg)
+    splits = make_splits(cfg, tokenizer, problems)
+    sets = new_questions(splits, set().union(*map(seen_questions, adapters.values())))
     if len(adapters)>1:
         for path in adapters.values():  # a broken one is named now, not after the others were measured
             with _wearing(model, cfg, path): pass
     preds,results,speed = measure(model, tokenizer, sets, cfg, adapters)
-    sources = provenance(cfg, [trained_with(o) for o in adapters.values()], set_aside)
+    sources = provenance(cfg, [trained_with(o) for o in adapters.values()], splits.set_aside)
     return _facts(cfg, adapters) | dict(sources=sources, sets=results, speed=speed), preds
 
 def _final(r):

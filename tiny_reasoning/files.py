@@ -100,9 +100,8 @@ def hold(
 
 # %% ../nbs/00a_files.ipynb #c04067a4
 def _mark(path):
-    "What tells whether the file at `path` has changed: its size, and for one of up to 1 MB its hash"
-    n = path.stat().st_size
-    return [n, hashlib.sha256(path.read_bytes()).hexdigest()[:16] if n<=2**20 else '']
+    "What tells whether the file at `path` has changed: its size and its hash"
+    with path.open('rb') as f: return [path.stat().st_size, hashlib.file_digest(f, 'sha256').hexdigest()[:16]]
 
 class Ledger:
     "The names that runs have claimed in `folder`, and marks of the files they have written there"
@@ -137,15 +136,22 @@ def foreign(self:Ledger,
 
 # %% ../nbs/00a_files.ipynb #34f3d101
 @patch
-def claim(self:Ledger,
-    *names, # Files and folders that this run is going to write
+def check(self:Ledger,
+    *names, # Files and folders that a run is going to write
 ):
-    "Claim `names`; a `TinyReasoningError` names the first that would replace something of somebody else's"
+    "A `TinyReasoningError` names the first of `names` that would replace something of somebody else's"
     for n in names:
         path = self.folder/n
         if not (path.exists() or path.is_symlink()): continue
         if n not in self.claimed or (path.is_file() and self.foreign(n)):
             raise TinyReasoningError(f'{str(path)!r} is not from a run of ours, or was changed since: move it, or choose another folder')
+
+@patch
+def claim(self:Ledger,
+    *names, # Files and folders that this run is going to write
+):
+    "`check` and claim `names`"
+    self.check(*names)
     self.claimed += [n for n in names if n not in self.claimed]
     self.save()
 
