@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help install quickstart test test-alone train evaluate inference demo test-browser bench docs readme prepare clean
+.PHONY: help install quickstart test test-alone train evaluate inference demo test-browser test-site bench docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -51,6 +51,9 @@ demo: .venv/.browser    ## The chat as a web page (ARGS: any configuration key, 
 
 test-browser: .venv/.browser ## The chat page in a real browser; needs Chromium or Chrome
 	$(BIN)/python .ci/browser.py $(ARGS)
+
+test-site: .venv/.browser ## Every page of the site in a real browser; needs Quarto, and Chromium or Chrome
+	$(BIN)/python .ci/pages.py
 
 .venv/.browser: .venv/.installed
 	@echo 'Installing Voilà and Playwright into .venv'

@@ -64,7 +64,7 @@ def writable(
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path): return path
     except (OSError, ValueError) as e: # ValueError: a NUL in the name
-        raise ConfigError(f'{key}: cannot write into {str(folder)[:80]!r}: {getattr(e, "strerror", None) or e}') from None
+        raise ConfigError(f'{key}: cannot write into {shorten(folder)}: {getattr(e, "strerror", None) or e}') from None
 
 # %% ../nbs/00a_files.ipynb #c7629e6d
 _lock = '.tiny_reasoning.lock'
@@ -80,7 +80,7 @@ def _acquire(folder, doing):
     path = Path(folder)/_lock
     lock = FileLock(path)
     try: lock.acquire(timeout=0)
-    except Timeout: raise TinyReasoningError(f'{str(folder)!r} is in use by {_holder(path)}: wait for it, or choose another folder') from None
+    except Timeout: raise TinyReasoningError(f'{str(folder)!r} is in use by {visible(_holder(path))}: wait for it, or choose another folder') from None
     me = dict(pid=os.getpid(), host=socket.gethostname(), doing=doing, since=time.strftime('%H:%M:%S'))
     path.write_text(json.dumps(me))
     return lock

@@ -266,10 +266,11 @@ def _ready(cfg, resume, overwrite, callbacks):
     from tiny_reasoning.trainer import make_trainer
     main = processes().is_main_process
     checkpoint = prepare_output(cfg, resume, overwrite) if resume or main else None
+    log.info(f'Loading data: {cfg.data.dataset_name}')
+    problems = read_problems(cfg)
     log.info('Loading model')
     model,tokenizer = load_model(cfg)
-    log.info(f'Loading data: {cfg.data.dataset_name}')
-    splits = make_splits(cfg, tokenizer)
+    splits = make_splits(cfg, tokenizer, problems)
     if checkpoint: _check_data(checkpoint.parent, splits)
     log.info('Applying LoRA')
     trainer = make_trainer(add_lora(model, cfg), tokenizer, splits, cfg)
