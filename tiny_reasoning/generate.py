@@ -108,7 +108,7 @@ def next_token(logits, # [rows, vocabulary]
                temperature:float=1., # Logits are divided by it
                top_p:float=1. # Only the likeliest tokens that together reach this probability
               ): # [rows, 1]
-    "Each row's next token, by [inverse transform sampling](https://en.wikipedia.org/wiki/Inverse_transform_sampling): the first at which the summed probabilities exceed `u`"
+    "Each row's next token: the likeliest, or the first at which the summed probabilities exceed `u`"
     import torch
     if u is None: return logits.argmax(-1, keepdim=True)
     logits = logits.float()
@@ -148,6 +148,23 @@ class Sampling:
         if not self.logprobs: return tokens, logits.new_empty(len(tokens), 0)
         return tokens, token_logprobs(logits, tokens, self.temperature)
 
+# %% ../nbs/02a_generate.ipynb #ad79da1e
+def _noise(seed, prompts, n, steps):
+    "[prompts*n, steps] uniform numbers; those of reply j to prompt i follow from `seed`, i and j alone"
+    import numpy as np, torch
+    draw = lambda i, j: np.random.default_rng([seed, i, j]).random(steps, dtype=np.float32)
+    return torch.tensor(np.stack([draw(i, j) for i in prompts for j in range(n)]))
+
+def _check(temperature, top_p):
+    "Raise a `ConfigError` where a setting is out of its range"
+    if not 0<=temperature<float('inf'): raise ConfigError(f'temperature: got {temperature}; allowed: float >= 0')
+    if not 0<top_p<=1: raise ConfigError(f'top_p: got {top_p}; allowed: float > 0 <= 1')
+
+def _seed(seed):
+    "`seed`, or one drawn by torch"
+    import torch
+    return torch.randint(2**31, ()).item() if seed is None else seed
+
 # %% ../nbs/02a_generate.ipynb #fc663261
 class Decoder:
     "Replies to a batch of prompts, token by token; each step is a CUDA graph where there is a GPU"
@@ -170,7 +187,7 @@ class Decoder:
             out = model(**x, position_ids=(self.seen.cumsum(1)-1).clamp(min=0), past_key_values=self.cache, use_cache=True, logits_to_keep=1)
         rows = torch.arange(prompts, device=model.device).repeat_interleave(n)
         self.tokens,self.logprobs = self.sampling(out.logits[rows,-1], self.at)
-        if n>1: self._move(rows)
+        if n>1: self._move(rows, room)
 
 # %% ../nbs/02a_generate.ipynb #47af9822
 @patch
@@ -310,22 +327,12 @@ def _batches(items, size, f, bar):
         bar.update(before-bar.n)
     return res
 
-# %% ../nbs/02a_generate.ipynb #ad79da1e
-def _noise(seed, prompts, n, steps):
-    "[prompts*n, steps] uniform numbers; those of reply j to prompt i follow from `seed`, i and j alone"
-    import numpy as np, torch
-    draw = lambda i, j: np.random.default_rng([seed, i, j]).random(steps, dtype=np.float32)
-    return torch.tensor(np.stack([draw(i, j) for i in prompts for j in range(n)]))
-
-def _check(temperature, top_p):
-    "Raise a `ConfigError` where a setting is out of its range"
-    if not 0<=temperature<float('inf'): raise ConfigError(f'temperature: got {temperature}; allowed: float >= 0')
-    if not 0<top_p<=1: raise ConfigError(f'top_p: got {top_p}; allowed: float > 0 <= 1')
-
-def _seed(seed):
-    "`seed`, or one drawn by torch"
-    import torch
-    return torch.randint(2**31, ()).item() if seed is None else seed
+# %% ../nbs/02a_generate.ipynb #9e412df5
+def _reply(tokenizer, ids, logprobs, keep=False):
+    "A reply as a dict; with its `ids` and `logprobs` where `keep`"
+    ended = ids[-1]==tokenizer.eos_token_id
+    res = dict(text=tokenizer.decode(ids, skip_special_tokens=True), tokens=len(ids)-ended, cut_off=not ended)
+    return res | dict(ids=ids, logprobs=logprobs) if keep else res
 
 # %% ../nbs/02a_generate.ipynb #99c82783
 def generate(model, # Model, with or without an adapter
@@ -360,12 +367,6 @@ def generate(model, # Model, with or without an adapter
     res = dict(gather_object(list(zip(mine, new))))
     res = [[_reply(tokenizer, *o, logprobs) for o in res[i]] for i in range(len(ids))]
     return [o[0] for o in res] if n==1 else res
-
-def _reply(tokenizer, ids, logprobs, keep=False):
-    "A reply as a dict; with its `ids` and `logprobs` where `keep`"
-    ended = ids[-1]==tokenizer.eos_token_id
-    res = dict(text=tokenizer.decode(ids, skip_special_tokens=True), tokens=len(ids)-ended, cut_off=not ended)
-    return res | dict(ids=ids, logprobs=logprobs) if keep else res
 
 # %% ../nbs/02a_generate.ipynb #f82eb5ec
 def _stream(model, x, eos, max_new_tokens, sampling):
