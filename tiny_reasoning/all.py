@@ -1,4 +1,5 @@
 from .config import *
+from .files import *
 from .data import *
 from .model import *
 from .generate import *

@@ -1,0 +1,577 @@
+"""`make faults`: what users and machines do wrong, tried on the real commands. Each case is a row: a group, a name, what is done, and
+what must come of it. Most rows are generated. They run in this process with a random model of two layers, so that a case takes a second;
+kills, races and closed streams get processes of their own. Arguments: groups to run (all without any); `--quick` takes a part of each."""
+import contextlib, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
+import yaml
+from tiny_reasoning.config import command, config_keys, log, renamed, short_names, type_name
+from tiny_reasoning.files import Ledger
+
+seconds = 30 # The longest that an error may take in this process
+logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
+control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
+
+@dataclass
+class Outcome:
+    "What a command did: its status, what it wrote, and the seconds that it took"
+    status:int
+    out:str=''
+    err:str=''
+    took:float=0.
+
+    @property
+    def said(self):
+        "Its lines on standard error, without the log and the bars"
+        lines = [o for o in re.split(r'[\r\n]+', self.err) if o.strip()]
+        return [o for o in lines if not logged.match(o) and not re.search(r'\d+%\||\bstep/s|\bquestion/s|s/question|s/step', o)]
+
+    def problem(self, status, words=''):
+        "What is wrong with this outcome, where `status` and `words` were wanted; None where nothing is"
+        text = self.out+self.err
+        if 'Traceback' in text: return f'a traceback: {text[-400:]}'
+        if self.status!=status: return f'status {self.status}, not {status}: {(self.said or [self.out[-200:]])[-1][:300]}'
+        if control.search(text.replace('\r', '').replace('\x1b[A', '')): return 'a control character in its output'
+        if self.took>seconds: return f'it took {self.took:.0f} s'
+        if not status: return
+        if len(self.said)!=1: return f'{len(self.said)} lines: {self.said[:4]}'
+        if len(self.said[0])>700: return f'a line of {len(self.said[0])} characters'
+        if words not in self.said[0]: return f'no {words!r} in {self.said[0][:300]!r}'
+
+def ask(name, *argv):
+    "Run the command `name` with `argv` in this process"
+    from tiny_reasoning import chat, eval, train
+    f = dict(tiny_train=train.train, tiny_eval=eval.evaluate, tiny_chat=chat.talk)[name]
+    out,err,start = io.StringIO(), io.StringIO(), time.time()
+    for h in log.handlers: h.setStream(err)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try: command(f, [str(o) for o in argv], prog=name)
+            finally:
+                for h in log.handlers: h.setStream(err)
+        status = 0
+    except SystemExit as e: status = e.code if isinstance(e.code, int) else 0 if e.code is None else 1
+    except BaseException: status,_ = 1, err.write(traceback.format_exc())
+    return Outcome(status, out.getvalue(), err.getvalue(), time.time()-start)
+
+def shell(*argv, stdin=subprocess.DEVNULL, **kwargs):
+    "Run a command in a process of its own"
+    start = time.time()
+    r = subprocess.run([str(o) for o in argv], stdin=stdin, capture_output=True, **kwargs)
+    return Outcome(r.returncode, r.stdout.decode(errors='replace'), r.stderr.decode(errors='replace'), time.time()-start)
+
+@dataclass
+class Case:
+    "A row of the campaign; `run` gets an empty folder and gives what is wrong, or None"
+    group:str
+    name:str
+    run:Callable
+
+cases = []
+def case(group, name):
+    "Add the function that follows as a case"
+    return lambda f: cases.append(Case(group, name, f)) or f
+
+def refused(group, name, argv, words='', cmd='tiny_train', before=None):
+    "Add a case in which `argv(folder)` is an error of one line with `words`, and no file in the folder changes"
+    def run(d):
+        if before: before(d)
+        old = snapshot(d)
+        r = ask(cmd, *argv(d))
+        return r.problem(2, words) or changed(old, d)
+    cases.append(Case(group, name, run))
+
+def snapshot(d): return {o.relative_to(d).as_posix():o.read_bytes() for o in sorted(Path(d).rglob('*')) if o.is_file() and o.name!='.tiny_reasoning.lock'}
+
+def changed(old, d):
+    "Which of the files in `old` has changed or gone"
+    now = snapshot(d)
+    lost = [k for k,v in old.items() if now.get(k)!=v]
+    if lost: return f'changed or gone: {", ".join(lost[:5])}'
+
+# --- a model that costs nothing
+cache = Path(tempfile.gettempdir())/f'tiny_reasoning_faults_{os.getuid()}'
+
+def tiny():
+    "A folder with a random Llama of two layers and the embedded model's tokenizer; made once"
+    dest = cache/'model'
+    if (dest/'config.json').exists(): return dest
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, set_seed
+    from tiny_reasoning.model import embedded, fix_tokenizer, model_folder
+    tok = fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(embedded)))
+    set_seed(0)
+    config = LlamaConfig(vocab_size=len(tok), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        max_position_embeddings=2048, tie_word_embeddings=True, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id, bos_token_id=None)
+    LlamaForCausalLM(config).save_pretrained(dest)
+    tok.save_pretrained(dest)
+    return dest
+
+def model(d):
+    "A copy of the tiny model in `d`, to be damaged"
+    return Path(shutil.copytree(tiny(), Path(d)/'model'))
+
+def flags(out, *more, name=None):
+    "A run of two steps in the folder `out`"
+    return ['--config', 'cpu', '--model.name', name or tiny(), '--output_dir', out, *'--max_steps 2 --num_samples 12 --test_samples 4 --data.unseen_samples 0 '
+        '--evaluation.max_new_tokens 8 --eval_steps 1 --save_steps 1 --warmup_steps 0 --batch_size 2 --validation_split 0.34'.split(), *more]
+
+def trained(d, *more):
+    "A finished run in `d/out`, copied from one that was made before"
+    src = cache/('run' + ''.join(more).replace('/', '_'))
+    if not (src/'run.json').exists():
+        shutil.rmtree(src, ignore_errors=True)
+        r = ask('tiny_train', *flags(src, *more))
+        if r.status: raise RuntimeError(r.err[-2000:])
+    return Path(shutil.copytree(src, Path(d)/'out', symlinks=True))
+
+def begun(d):
+    "A run in `d/out` that was stopped after its second of four steps: two checkpoints, no run.json"
+    out = trained(d, '--max_steps', '4')
+    led = Ledger(out)
+    for o in sorted(out.glob('checkpoint-[34]')): shutil.rmtree(o)
+    for o in ('run.json', 'loss.png'): (out/o).unlink(missing_ok=True)
+    shutil.rmtree(out/'lora_adapter')
+    led.files = {k:v for k,v in led.files.items() if (out/k).exists()}
+    led.save()
+    return out
+
+# --- configuration
+def wrong_values(key):
+    "Values that the key's type refuses"
+    t = type_name(config_keys[key])
+    res = []
+    if 'int' in t and 'list' not in t: res += ['many', '1.5', 'nan', '-7', '9'*5000]
+    if 'float' in t: res += ['fast', 'nan', 'inf', '-0.5']
+    if t.startswith('bool'): res += ['perhaps', '7']
+    if '|' in t: res += ['jax']
+    if 'list of int' in t: res += ['1,x', '-1']
+    return res
+
+for key in config_keys:
+    for v in wrong_values(key): refused('configuration', f'--{key} {v[:20]}', lambda d, key=key, v=v: ['--config', 'cpu', f'--{key}', v], key)
+    for v in ({'a':1}, [[1]], True if 'bool' not in type_name(config_keys[key]) else [1]):
+        section,leaf = key.split('.')
+        def argv(d, section=section, leaf=leaf, v=v):
+            (d/'c.yaml').write_text(yaml.safe_dump({'preset':'cpu', section:{leaf:v}}))
+            return ['--config', d/'c.yaml']
+        refused('configuration', f'{key}: {v} in a file', argv, key)
+    typo = key[:-1]
+    if typo not in config_keys: refused('configuration', f'--{typo}', lambda d, typo=typo: ['--config', 'cpu', f'--{typo}', '1'], 'did you mean')
+
+for old,new in renamed.items():
+    refused('configuration', f'old name {old} as a flag', lambda d, old=old: ['--config', 'cpu', f'--{old}', '1'], new)
+    def argv(d, old=old):
+        s,k = old.split('.')
+        (d/'c.yaml').write_text(f'{s}: {{{k}: 1}}')
+        return ['--config', d/'c.yaml']
+    refused('configuration', f'old name {old} in a file', argv, new)
+
+bad_yaml = {'a list': '[]', 'false': 'false', 'a zero': '0', 'a word': 'hello', 'broken': 'training: [', 'a tab': 'training:\n\tmax_steps: 3', 'deep': '['*5000,
+    'a duplicate key': 'training: {max_steps: 1, max_steps: 2}', 'a duplicate section': 'training: {max_steps: 1}\ntraining: {max_steps: 2}',
+    'short and dotted': 'max_steps: 1\ntraining: {max_steps: 2}', 'no date': 'project: {name: 2024-02-31}', 'no int': 'project: {seed: !!int abc}',
+    'a long number': 'project: {seed: ' + '9'*5000 + '}', 'python': 'project: {name: !!python/object/apply:os.system [true]}', 'an unknown tag': 'project: {name: !x y}',
+    'unknown preset': 'preset: gpu', 'an unknown section': 'trainig: {max_steps: 3}', 'section as text': 'training: fast', 'section as list': 'training: [1]',
+    'a number as key': '3: 4', 'a null key': 'null: 4', 'nested deep': 'project: {name: {a: {b: 1}}}', 'many unknown keys': '\n'.join(f'k{i}: 1' for i in range(100_000)),
+    'laughs': 'a: &a [x,x,x,x,x,x,x,x,x]\n' + '\n'.join(f'{c}: &{c} [{",".join(["*"+p]*9)}]' for p,c in zip('abcdefgh','bcdefghi')) + '\nproject: {name: *i}',
+    'a long value': 'project: {seed: ' + 'x'*10_000_000 + '}', 'steps': 'preset: cpu\ntraining: {eval_steps: 7, save_steps: 20}', 'warm-up': 'preset: cpu\ntraining: {max_steps: 5, warmup_steps: 6}',
+    'a seed': 'project: {seed: 4294967296}', 'a surrogate': 'data: {system_prompt: "\\ud800"}'}
+for name,text in bad_yaml.items():
+    def argv(d, text=text):
+        (d/'c.yaml').write_text(text)
+        return ['--config', d/'c.yaml', '--show_config']
+    refused('configuration', f'YAML: {name}', argv)
+for name,data in {'latin-1': 'project: {name: é}'.encode('latin-1'), 'NULs': b'\0'*100, 'utf-16': 'project: {name: a}'.encode('utf-16')+b'\xff', 'random': random.Random(0).randbytes(500)}.items():
+    def argv(d, data=data):
+        (d/'c.yaml').write_bytes(data)
+        return ['--config', d/'c.yaml', '--show_config']
+    refused('configuration', f'YAML: {name}', argv)
+for v in ('', 'nowhere.yaml', '~nosuch/x.yaml', '/proc/self/mem', '.', 'a\0b'): refused('configuration', f'--config {v!r}', lambda d, v=v: ['--config', v])
+for o in short_names: refused('configuration', f'--{o} without a value', lambda d, o=o: ['--config', 'cpu', f'--{o}'], 'expected one argument')
+
+# --- data
+def write(d, name, data):
+    path = Path(d)/name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data) if isinstance(data, bytes) else path.write_text(data, encoding='utf-8', errors='surrogatepass')
+    return path
+
+def sums(n, start=0): return [dict(question=f'What is {i} and {i+1} together?', answer=f'{i}+{i+1} = {2*i+1}\n#### {2*i+1}') for i in range(start, start+n)]
+def jsonl(rows): return ''.join(json.dumps(o)+'\n' for o in rows)
+def own(path): return ['--data.dataset_name', path, '--data.templates', 'none']
+
+good = jsonl(sums(20))
+odd = {'bytes':None, 'a list':['Tom'], 'a dict':{'a':1}, 'a bool':True}
+broken = {f'line {n}: {what}': (''.join(good.splitlines(True)[:n-1]) + bad + ''.join(good.splitlines(True)[n-1:]), words)
+    for what,bad,words in (('cut', '{"question": "What', ''), ('a number', '5\n', ''), ('a word', 'hello\n', ''), ('a list', '[1]\n', ''), ('null', 'null\n', '')) for n in (1,2,13) for words in [str(n)]}
+broken |= {'empty': ('', ''), 'zeros': (b'\0'*1000, ''), 'latin-1': ('{"question": "é", "answer": "1"}\n'.encode('latin-1'), ''), 'blank lines': ('\n\n', ''),
+    'no question': (jsonl([dict(text='a', answer='1')]), 'question'), 'no answer': (jsonl([dict(question='a')]), 'answer'), 'gzip': (b'\x1f\x8b'+b'\0'*50, '')}
+for field in ('question', 'answer'):
+    for name,v in odd.items():
+        if v is None: continue
+        for n in (1, 7): broken[f'{field} of row {n} is {name}'] = (jsonl([o | ({field:v} if i==n-1 else {}) for i,o in enumerate(sums(20))]), str(n))
+for name,(text,words) in broken.items():
+    refused('data', f'jsonl: {name}', lambda d, text=text: flags(d/'out', *own(write(d, 'train.jsonl', text))), words)
+    refused('data', f'jsonl in a folder: {name}', lambda d, text=text: flags(d/'out', *own(write(d, 'mine/train.jsonl', text).parent)), words)
+for end in ('json', 'csv', 'parquet'):
+    for name,data in {'empty':b'', 'zeros':b'\0'*1000, 'random':random.Random(1).randbytes(400), 'latin-1':'question,answer\né,1'.encode('latin-1')}.items():
+        refused('data', f'{end}: {name}', lambda d, end=end, data=data: flags(d/'out', *own(write(d, f'train.{end}', data))))
+for name,path in {'no file':'nowhere.jsonl', 'no folder':'./nowhere', 'an empty name':'', 'a colon':'a::b.jsonl', 'NUL':'a\0b.jsonl', 'long':'x'*5000, 'another ending':'train.txt', 'a task':'reasoning_gym:nonsense',
+    'a hub name':'somebody/nothing', 'a folder of nothing':'.', 'an unfinished task':'reasoning_gym:'}.items():
+    refused('data', f'source: {name}', lambda d, path=path: flags(d/'out', *own(path)))
+refused('data', 'an empty test file', lambda d: flags(d/'out', *own(write(d, 'm/train.jsonl', good).parent)), before=lambda d: write(d, 'm/test.jsonl', ''))
+refused('data', 'every row contradicts its answer', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', jsonl([o | dict(answer=o['answer']+'9') for o in sums(20)])))), 'No usable rows')
+refused('data', 'an unknown template', lambda d: flags(d/'out', '--data.templates', '999'), '999')
+refused('data', 'all rows set aside', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', good)), '--test_samples', '20'))
+refused('data', 'a question of 1 MB', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', jsonl([dict(question='a '*500_000, answer='1 = 1\n#### 1')]*20)))), 'No usable rows')
+
+@case('data', 'a number of 5,000 digits is read, a lone surrogate too')
+def _(d):
+    rows = sums(20) + [dict(question='How many '+'9'*5000+'?', answer='It is '+'9'*5000+'\n#### '+'9'*5000), dict(question='What \ud800 is it?', answer='1 = 1\n#### 1')]
+    r = ask('tiny_train', *flags(d/'out', *own(write(d, 'train.jsonl', jsonl(rows)))))
+    return r.problem(0) if r.status==0 else r.problem(2)
+
+# --- models and adapters from strangers
+def cut(path, n=None):
+    "Cut the file at `path` to `n` bytes, or to half"
+    data = path.read_bytes()
+    path.write_bytes(data[:len(data)//2 if n is None else n])
+
+def edit(path, **keys):
+    "Change `keys` in the JSON file at `path`; None deletes a key"
+    o = json.loads(path.read_text()) | keys
+    path.write_text(json.dumps({k:v for k,v in o.items() if v is not None}))
+
+def tensors(path, f):
+    "Rewrite the safetensors file at `path` as `f` of its tensors"
+    from safetensors.torch import load_file, save_file
+    save_file({k:v.contiguous() for k,v in f(load_file(path)).items()}, path, metadata=dict(format='pt'))
+
+def spoil(v):
+    "Put `v` into the first number of the first tensor"
+    def f(ts):
+        k = sorted(ts)[0]
+        ts[k] = ts[k].clone()
+        ts[k].view(-1)[0] = v
+        return ts
+    return f
+
+def first(ts): return sorted(ts)[0]
+weights = {'without its first tensor': lambda ts: {k:v for k,v in ts.items() if k!=first(ts)}, 'with half of its tensors': lambda ts: dict(sorted(ts.items())[::2]),
+    'with an unknown tensor': lambda ts: ts | {'model.layers.9.nothing.weight':ts[first(ts)].clone()}, 'with a mis-shaped tensor': lambda ts: ts | {first(ts):ts[first(ts)][:-1].clone()},
+    'with NaN': spoil(math.nan), 'with infinity': spoil(math.inf), 'with minus infinity': spoil(-math.inf), 'with unknown tensors only': lambda ts: {f'x.{k}':v for k,v in ts.items()}}
+harm = {name:lambda m, f=f: tensors(m/'model.safetensors', f) for name,f in weights.items()}
+harm |= {f'{o}: {how}':lambda m, o=o, f=f: f(m/o) for o in ('config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json')
+    for how,f in {'missing':Path.unlink, 'empty':lambda p: p.write_bytes(b''), 'cut':cut, 'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size), 'a list':lambda p: p.write_text('[]'),
+        'a folder':lambda p: p.unlink() or p.mkdir()}.items() if not (o=='tokenizer_config.json' and how=='missing')}
+harm |= {'no chat template': lambda m: (m/'chat_template.jinja').unlink(), 'a broken template': lambda m: (m/'chat_template.jinja').write_text('{% for'),
+    'a template that fails': lambda m: (m/'chat_template.jinja').write_text('{{ raise_exception("no") }}'), 'unknown type': lambda m: edit(m/'config.json', model_type='nothing'),
+    'no type': lambda m: edit(m/'config.json', model_type=None), 'bert': lambda m: edit(m/'config.json', model_type='bert'), 'more layers': lambda m: edit(m/'config.json', num_hidden_layers=3),
+    'fewer layers': lambda m: edit(m/'config.json', num_hidden_layers=1), 'another width': lambda m: edit(m/'config.json', hidden_size=64), 'no vocabulary': lambda m: edit(m/'config.json', vocab_size=10),
+    'a pickle': lambda m: (m/'model.safetensors').rename(m/'pytorch_model.bin'), 'a broken index': lambda m: (m/'model.safetensors').unlink() or (m/'model.safetensors.index.json').write_text('{}'),
+    'code in the model': lambda m: edit(m/'config.json', auto_map={'AutoConfig':'evil.Config', 'AutoModelForCausalLM':'evil.Model'}, model_type='evil'),
+    'code beside a known model': lambda m: edit(m/'config.json', auto_map={'AutoConfig':'evil.Config', 'AutoModelForCausalLM':'evil.Model'}),
+    'code in the tokenizer': lambda m: edit(m/'tokenizer_config.json', auto_map={'AutoTokenizer':['evil.Tokenizer', None]}, tokenizer_class='Evil')}
+evil = "from pathlib import Path\nPath(__file__).with_name('ran.txt').write_text('')\nfrom transformers import LlamaConfig as Config, LlamaForCausalLM as Model, PreTrainedTokenizerFast as Tokenizer\n"
+harmless = {'code beside a known model'} # transformers' own class may be used, if the folder's code is not
+for name,f in harm.items():
+    def run(d, name=name, f=f):
+        m = model(d)
+        write(m, 'evil.py', evil)
+        f(m)
+        stdin,sys.stdin = sys.stdin,io.StringIO('y\n'*50)
+        try: r = ask('tiny_eval', *flags(d/'out', '--base_only', name=m))
+        finally: sys.stdin = stdin
+        if (m/'ran.txt').exists(): return 'code from the folder ran'
+        return r.problem(0 if r.status==0 and name in harmless else 2)
+    cases.append(Case('model', name, run))
+for name,data in {'a header only':b'GGUF\3\0\0\0'+b'\0'*16, 'empty':b'', 'text':b'not a model'*9, 'random':random.Random(2).randbytes(3000), 'a header that lies':b'GGUF\3\0\0\0'+b'\xff'*16}.items():
+    refused('model', f'GGUF: {name}', lambda d, data=data: flags(d/'out', '--base_only', name=write(d, 'm.gguf', data)), cmd='tiny_eval')
+for name in ('./nowhere', '/nowhere/at/all', 'nowhere.gguf', '~/nowhere', '', '.', 'a\0b', 'x'*3000, 'somebody/nothing', '../..'):
+    refused('model', f'model.name {name[:20]!r}', lambda d, name=name: flags(d/'out', '--base_only', name=name), cmd='tiny_eval')
+for v in ('lm_head', 'self_attn', 'nothing', 'q_proj,nothing', 'embed_tokens', ''): refused('model', f'target_modules {v!r}', lambda d, v=v: flags(d/'out', '--lora.target_modules', v))
+
+harm = {name:lambda a, f=f: tensors(a/'adapter_model.safetensors', f) for name,f in weights.items()}
+harm |= {f'{o}: {how}':lambda a, o=o, f=f: f(a/o) for o in ('adapter_config.json', 'adapter_model.safetensors', 'config.yaml', 'questions.txt') for how,f in {'empty':lambda p: p.write_bytes(b''), 'cut':cut,
+    'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size), 'a folder':lambda p: p.unlink() or p.mkdir()}.items() if not (o=='questions.txt' and how in ('empty','cut')) and not (o=='config.yaml' and how in ('empty','cut'))}
+harm |= {'no weights': lambda a: (a/'adapter_model.safetensors').unlink(), 'a pickle': lambda a: (a/'adapter_model.safetensors').rename(a/'adapter_model.bin'),
+    'fewer target_modules': lambda a: edit(a/'adapter_config.json', target_modules=['q_proj']), 'more target_modules': lambda a: edit(a/'adapter_config.json', target_modules=['q_proj','k_proj','v_proj','o_proj','gate_proj','up_proj','down_proj','lm_head']),
+    'another rank': lambda a: edit(a/'adapter_config.json', r=4), 'another task': lambda a: edit(a/'adapter_config.json', task_type='SEQ_CLS'), 'another kind': lambda a: edit(a/'adapter_config.json', peft_type='IA3'),
+    'no kind': lambda a: edit(a/'adapter_config.json', peft_type=None), 'a list': lambda a: (a/'adapter_config.json').write_text('[]'), 'null': lambda a: (a/'adapter_config.json').write_text('null')}
+for name,f in harm.items():
+    def run(d, f=f):
+        out = trained(d)
+        f(out/'lora_adapter')
+        return ask('tiny_eval', *flags(out)).problem(2)
+    cases.append(Case('adapter', name, run))
+refused('adapter', 'none', lambda d: flags(d/'out'), 'No adapter', cmd='tiny_eval')
+refused('adapter', 'none, for the chat', lambda d: flags(d/'out', '--question', '1+1?'), 'No adapter', cmd='tiny_chat')
+refused('adapter', 'of another base', lambda d: flags(trained(d), name=model(d)), 'trained on', cmd='tiny_eval')
+
+@case('adapter', 'of another base, without config.yaml')
+def _(d):
+    out = trained(d)
+    (out/'lora_adapter'/'config.yaml').unlink()
+    m = model(d)
+    edit(m/'config.json', num_hidden_layers=1)
+    tensors(m/'model.safetensors', lambda ts: {k:v for k,v in ts.items() if 'layers.1' not in k})
+    return ask('tiny_eval', *flags(out, name=m)).problem(2)
+
+# --- runs
+folders = {'a file':lambda d: write(d, 'f', 'x'), 'below a file':lambda d: write(d, 'f', 'x')/'below', '/proc':lambda d: '/proc/nowhere', 'too long':lambda d: d/('x'*300), 'NUL':lambda d: 'a\0b', 'empty':lambda d: '',
+    'a dangling link':lambda d: (d/'l').symlink_to(d/'none'/'at'/'all') or d/'l'}
+for name,f in folders.items():
+    refused('paths', f'output_dir: {name}', lambda d, f=f: flags(f(d)), 'output_dir')
+    refused('paths', f'adapter_path: {name}', lambda d, f=f: flags(d/'out', '--adapter_path', f(d)), 'adapter_path')
+
+theirs = ('README.md', 'config.yaml', 'loss.png', 'run.json', 'run_files.json', 'checkpoint-1/model.safetensors', 'checkpoint-2/adapter_model.safetensors', 'checkpoint-500/model.safetensors', 'checkpoint-900/pytorch_model.bin', 'checkpoint-1-backup/notes.txt',
+    'checkpoint-best-2024/a.bin', 'checkpoint-notes1', 'eval.json', 'report.html', 'predictions.jsonl', 'lora_adapter/README.md', 'lora_adapter/config.yaml', 'lora_adapter/tokenizer.json', 'lora_adapter/adapter_config.json', 'notes/mine.txt')
+for o in theirs:
+    for over in ((), ('--overwrite',)):
+        @case('what is not ours', f'{o} in a fresh folder {" ".join(over)}')
+        def _(d, o=o, over=over):
+            write(d, f'out/{o}', 'mine')
+            r = ask('tiny_train', *flags(d/'out', *over, '--training.save_total_limit', '1'))
+            if (d/'out'/o).read_text()!='mine': return 'it is not what it was'
+            return r.problem(0) if r.status==0 else r.problem(2)
+    @case('what is not ours', f'{o} beside a run, --overwrite')
+    def _(d, o=o):
+        out = trained(d)
+        if (out/o).exists(): o = o.replace('/', '/my-', 1) if '/' in o else f'my-{o}'
+        write(out, o, 'mine')
+        r = ask('tiny_train', *flags(out, '--overwrite', '--seed', '5'))
+        if (out/o).read_text()!='mine': return 'it is not what it was'
+        return r.problem(0) if r.status==0 else r.problem(2)
+
+@case('what is not ours', 'a link named as a checkpoint')
+def _(d):
+    out,far = trained(d), write(d, 'far/keep.txt', 'mine').parent
+    (out/'checkpoint-7').symlink_to(far)
+    r = ask('tiny_train', *flags(out, '--overwrite'))
+    if not (far/'keep.txt').exists(): return 'what the link points to is gone'
+    return r.problem(0) if r.status==0 else r.problem(2)
+
+fails = {'galore_adamw':('--training.optim', 'galore_adamw'), 'a schedule without its arguments':('--training.lr_scheduler_type', 'cosine_with_min_lr'), 'an unknown optimiser':('--training.optim', 'adamm'),
+    'an unknown schedule':('--training.lr_scheduler_type', 'linearly'), 'a huge batch':('--batch_size', '1'+'0'*30), 'a huge rank':('--lora_r', '1'+'0'*12), 'huge alpha':('--lora_alpha', '9'*400), 'many samples':('--num_samples', '1'+'0'*30),
+    'lm_head':('--lora.target_modules', 'lm_head'), 'a model that is not there':('--model.name', './nowhere'), 'data that is not there':('--data.dataset_name', 'nowhere.jsonl', '--data.templates', 'none'), 'unsloth':('--model.backend', 'unsloth'),
+    'an adapter path below a file':None, 'a seed of 2^32':('--seed', str(2**32)), 'warm-up longer than the run':('--warmup_steps', '9')}
+for name,more in fails.items():
+    refused('overwrite that fails', name, lambda d, more=more: flags(trained(d), '--overwrite', *(more or ('--adapter_path', write(d, 'f', 'x')/'a'))), before=lambda d: None)
+    @case('overwrite that fails', f'{name}: the old run stays')
+    def _(d, more=more):
+        out = trained(d)
+        old = snapshot(out)
+        r = ask('tiny_train', *flags(out, '--overwrite', *(more or ('--adapter_path', write(d, 'f', 'x')/'a'))))
+        return r.problem(2) or changed(old, out)
+
+# --- going on
+part = {f'{o}: {how}':(o, f) for o in ('adapter_model.safetensors', 'adapter_config.json', 'optimizer.pt', 'scheduler.pt', 'rng_state.pth', 'trainer_state.json')
+    for how,f in {'missing':Path.unlink, 'empty':lambda p: p.write_bytes(b''), 'cut':cut, 'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size), 'text':lambda p: p.write_text('null')}.items()}
+for name,(o,f) in part.items():
+    @case('a damaged newest checkpoint', name)
+    def _(d, o=o, f=f):
+        out = begun(d)
+        f(out/'checkpoint-2'/o)
+        r = ask('tiny_train', *flags(out, '--max_steps', '4', '--resume'))
+        if r.status: return r.problem(0)
+        run = json.loads((out/'run.json').read_text())
+        whole = json.loads((cache/'run--max_steps4'/'run.json').read_text())
+        if run['resumed_from']!=1: return f'it went on from {run["resumed_from"]}'
+        if 'checkpoint-2' not in r.err: return 'the damaged checkpoint is not named'
+        end = [[h['eval_loss'] for h in o['history'] if 'eval_loss' in h][-1] for o in (run, whole)]
+        if abs(end[0]-end[1])>1e-4: return f'losses {end}'
+differ = {'another seed':('--seed', '5'), 'more rows':('--num_samples', '14'), 'another rank':('--lora_r', '4'), 'another rate':('--learning_rate', '0.5'), 'another batch':('--batch_size', '3'), 'another optimiser':('--training.optim', 'sgd'),
+    'another prompt':('--data.system_prompt', 'Hi'), 'more steps':('--max_steps', '5')}
+for name,more in differ.items(): refused('resume', name, lambda d, more=more: flags(begun(d), '--max_steps', '4', '--resume', *more), 'differs', before=None)
+for name,o in {'no config.yaml':'config.yaml'}.items():
+    refused('resume', name, lambda d, o=o: [(begun(d)/o).unlink(), *flags(d/'out', '--max_steps', '4', '--resume')][1:])
+for name,data in {'a list':'[]', 'broken':'training: [', 'empty':''}.items():
+    refused('resume', f'config.yaml: {name}', lambda d, data=data: [write(begun(d), 'config.yaml', data), *flags(d/'out', '--max_steps', '4', '--resume')][1:])
+refused('resume', 'a finished run', lambda d: flags(trained(d), '--resume'), 'complete')
+refused('resume', 'a folder with a run, and neither --resume nor --overwrite', lambda d: flags(trained(d)), '--overwrite')
+
+@case('resume', 'another file behind the same name')
+def _(d):
+    path = write(d, 'train.jsonl', jsonl(sums(20)))
+    out = d/'out'
+    r = ask('tiny_train', *flags(out, *own(path), '--max_steps', '4'))
+    if r.status: return r.problem(0)
+    led = Ledger(out)
+    for o in out.glob('checkpoint-[34]'): shutil.rmtree(o)
+    (out/'run.json').unlink()
+    shutil.rmtree(out/'lora_adapter')
+    led.files = {k:v for k,v in led.files.items() if (out/k).exists()}
+    led.save()
+    write(d, 'train.jsonl', jsonl(sums(20, 30)))
+    return ask('tiny_train', *flags(out, *own(path), '--max_steps', '4', '--resume')).problem(2)
+
+@case('resume', 'nothing there')
+def _(d): return ask('tiny_train', *flags(d/'out', '--resume')).problem(0)
+
+# --- runs that go wrong
+for v in ('1e30', '1e8', '1e20'):
+    @case('diverging', f'--learning_rate {v}')
+    def _(d, v=v):
+        r = ask('tiny_train', *flags(d/'out', '--learning_rate', v, '--max_steps', '6', '--training.logging_steps', '1'))
+        if r.status==0: # what can be trained at this rate is finite
+            from safetensors.torch import load_file
+            if not all(t.isfinite().all() for t in load_file(d/'out'/'lora_adapter'/'adapter_model.safetensors').values()): return 'an adapter that is not finite'
+        return r.problem(0) if r.status==0 else r.problem(2)
+
+@case('diverging', 'JSON files are strict')
+def _(d):
+    def no(x): raise ValueError(x)
+    out = trained(d)
+    r = ask('tiny_eval', *flags(out))
+    if r.status: return r.problem(0)
+    for o in ('run.json', 'eval.json'): json.loads((out/o).read_text(), parse_constant=no)
+
+@case('evaluation', '--base_only keeps a full evaluation')
+def _(d):
+    out = trained(d)
+    r = ask('tiny_eval', *flags(out))
+    old = {o:(out/o).read_bytes() for o in ('eval.json', 'predictions.jsonl', 'report.html')}
+    b = ask('tiny_eval', *flags(out, '--base_only'))
+    return r.problem(0) or (b.problem(0) if b.status==0 else b.problem(2)) or next((f'{o} has changed' for o,v in old.items() if (out/o).read_bytes()!=v), None)
+
+limited = "import resource, signal, runpy, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n)); sys.argv = sys.argv[2:]; runpy.run_module(sys.argv[0], run_name='__main__')"
+def on_small_disk(n, module, *argv): return shell(sys.executable, '-c', limited, n, f'tiny_reasoning.{module}', *argv)
+for n in (100, 3000, 20_000, 200_000):
+    @case('a full disk', f'training, {n:,} bytes a file')
+    def _(d, n=n):
+        out = trained(d)
+        r = on_small_disk(n, 'train', *flags(d/'new'))
+        o = on_small_disk(n, 'train', *flags(out, '--overwrite', '--seed', '5'))
+        return (r.problem(2) if r.status else None) or (o.problem(2) if o.status else None)
+    @case('a full disk', f'evaluation, {n:,} bytes a file: the older report stays')
+    def _(d, n=n):
+        out = trained(d)
+        first = ask('tiny_eval', *flags(out))
+        old = {o:(out/o).read_bytes() for o in ('eval.json', 'predictions.jsonl', 'report.html')}
+        r = on_small_disk(n, 'eval', *flags(out, '--evaluation.max_new_tokens', '9'))
+        if r.status==0: return
+        return first.problem(0) or r.problem(2) or next((f'{o} is cut' for o,v in old.items() if (out/o).read_bytes()!=v and not (out/o).read_bytes().strip().endswith((b'}', b'</html>'))), None)
+
+# --- two at once, and signals
+def start(*argv, **kwargs): return subprocess.Popen([sys.executable, '-m', *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+def until(f, limit=90):
+    end = time.time()+limit
+    while not f() and time.time()<end: time.sleep(.02)
+
+for second in ('train', 'train --overwrite', 'eval --base_only'):
+    @case('two at once', f'tiny_train and tiny_{second}')
+    def _(d, second=second):
+        p = start('tiny_reasoning.train', *flags(d/'out', '--max_steps', '400', '--training.save_total_limit', '2'))
+        until(lambda: list((d/'out').glob('checkpoint-*')))
+        module,*more = second.split()
+        r = shell(sys.executable, '-m', f'tiny_reasoning.{module}', *flags(d/'out', *more))
+        p.send_signal(signal.SIGTERM)
+        err = p.communicate()[1]
+        if p.returncode!=143: return f'the first one ended with status {p.returncode}: {err[-300:]}'
+        return r.problem(2, 'in use by')
+
+for sig,status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+    for when in ('loading', 'training'):
+        @case('signals', f'{sig.name} in {when}')
+        def _(d, sig=sig, status=status, when=when):
+            p = start('tiny_reasoning.train', *flags(d/'out', '--max_steps', '400'))
+            if when=='training': until(lambda: list((d/'out').glob('checkpoint-*')))
+            else: time.sleep(1.5)
+            p.send_signal(sig)
+            err = p.communicate()[1]
+            if 'Traceback' in err: return err[-300:]
+            if p.returncode!=status: return f'status {p.returncode}, not {status}: {err[-200:]}'
+
+for i in range(8):
+    @case('kills', f'SIGKILL at a random moment, {i}')
+    def _(d, i=i):
+        want = [h['eval_loss'] for h in json.loads((trained(d, '--max_steps', '12')/'run.json').read_text())['history'] if 'eval_loss' in h]
+        out,rng = d/'killed', random.Random(i)
+        p = start('tiny_reasoning.train', *flags(out, '--max_steps', '12'))
+        until(lambda: (out/'config.yaml').exists())
+        time.sleep(rng.random()*4)
+        p.kill()
+        p.communicate()
+        if not (out/'run.json').exists():
+            r = ask('tiny_train', *flags(out, '--max_steps', '12', '--resume'))
+            if r.status: return r.problem(0)
+        got = [h['eval_loss'] for h in json.loads((out/'run.json').read_text())['history'] if 'eval_loss' in h]
+        if len(got)!=12 or abs(got[-1]-want[-1])>1e-4: return f'{got[-1:]} after {len(got)} validations, not {want[-1:]}'
+
+# --- what comes in and goes out
+module = {'tiny_train':'train', 'tiny_eval':'eval', 'tiny_chat':'chat'}
+for name in module:
+    def run_closed(d, name=name): return shell('sh', '-c', f'exec "{sys.executable}" -m tiny_reasoning.{module[name]} --config nowhere.yaml <&- ').problem(2)
+    cases.append(Case('streams', f'{name}: stdin closed', run_closed))
+    def run_full(d, name=name):
+        r = shell('sh', '-c', f'exec "{sys.executable}" -m tiny_reasoning.{module[name]} --config cpu --show_config > /dev/full')
+        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None if r.status in (1,2) else f'status {r.status}'
+    cases.append(Case('streams', f'{name}: stdout is full', run_full))
+    def run_no_out(d, name=name):
+        r = shell('sh', '-c', f'exec "{sys.executable}" -m tiny_reasoning.{module[name]} --config cpu --show_config >&-')
+        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None
+    cases.append(Case('streams', f'{name}: stdout closed', run_no_out))
+    def run_ascii(d, name=name): return shell(sys.executable, '-m', f'tiny_reasoning.{module[name]}', '--config', 'cpu', '--project.name', 'Größe ✓', '--show_config', env=os.environ | dict(PYTHONIOENCODING='ascii', LC_ALL='C')).problem(0)
+    cases.append(Case('streams', f'{name}: ASCII only', run_ascii))
+    def run_head(d, name=name):
+        r = shell('sh', '-c', f'"{sys.executable}" -m tiny_reasoning.{module[name]} --config cpu --show_config | true')
+        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None
+    cases.append(Case('streams', f'{name}: nobody reads', run_head))
+
+for name,v in {'colour':'\x1b[31mred', 'title':'\x1b]0;title\x07', 'clipboard':'\x1b]52;c;aGk=\x07', 'link':'\x1b]8;;http://x\x07x\x1b]8;;\x07', 'clear':'\x1b[2J', 'where':'\x1b[6n', 'C1':'\x9b31m', 'return':'a\rb', 'backspace':'a\x08b', 'bidi':'a\u202eb'}.items():
+    @case('control characters', f'project.name: {name}')
+    def _(d, v=v): 
+        r = ask('tiny_train', *flags(d/'out', '--project.name', v))
+        return ('a control character in its output' if control.search(r.err.replace('\r', '').replace('\x1b[A', '')) or '\r'+v[-1] in r.err and '\r' in v else None) or (r.problem(0) if r.status==0 else r.problem(2))
+    @case('control characters', f'data.dataset_name: {name}')
+    def _(d, v=v): return ask('tiny_train', *flags(d/'out', *own(f'./{v}.jsonl'))).problem(2)
+    @case('control characters', f'an unknown key: {name}')
+    def _(d, v=v): return ask('tiny_train', '--config', 'cpu', f'--{v}', '1').problem(2)
+
+# --- chat
+for name,more in {'a question of 1 MB':('--question', 'a '*60_000), 'a tiny temperature':('--question', 'What is 1+1?', '--temperature', '1e-40'), 'a negative temperature':('--question', '1+1?', '--temperature', '-1'), 'nan':('--question', '1+1?', '--temperature', 'nan'),
+    'a surrogate':('--question', '\udcff')}.items():
+    @case('chat', name)
+    def _(d, more=more):
+        r = ask('tiny_chat', *flags(d/'out', '--base', *more))
+        return r.problem(0) if r.status==0 else ('Traceback' in r.err and r.err[-300:]) or (None if r.status==2 else f'status {r.status}')
+
+# --- the campaign
+def quick(cs):
+    "Of each group the first rows, as many as take a minute together"
+    slow = {'two at once', 'signals', 'kills', 'a full disk', 'streams'}
+    res = []
+    for g in dict.fromkeys(c.group for c in cs):
+        mine = [c for c in cs if c.group==g]
+        res += mine[:1] if g in slow else mine[::max(1, len(mine)//(30 if g=='configuration' else 4))]
+    return res
+
+def main(*args):
+    "Run the groups named in `args`, or all, and say what failed"
+    from tqdm import tqdm
+    log.handlers or __import__('tiny_reasoning.config').config.setup_log()
+    chosen = [c for c in cases if not (named := [o for o in args if not o.startswith('-')]) or c.group in named or f'{c.group}: {c.name}' in named]
+    if '--quick' in args: chosen = quick(chosen)
+    start,bad,times = time.time(),[],{}
+    for c in tqdm(chosen, unit='case', mininterval=2, disable=not sys.stderr.isatty()):
+        t = time.time()
+        with tempfile.TemporaryDirectory() as d:
+            here = os.getcwd()
+            os.chdir(d)
+            try: res = c.run(Path(d).resolve())
+            except BaseException as e:
+                if isinstance(e, KeyboardInterrupt): raise
+                res = 'the case itself failed: ' + ''.join(traceback.format_exception(e))[-600:]
+            finally: os.chdir(here)
+        if res: bad.append((c, res))
+        times[c.group] = times.get(c.group, 0) + time.time()-t
+    for g in dict.fromkeys(c.group for c in chosen):
+        mine,wrong = [c for c in chosen if c.group==g], [c for c,_ in bad if c.group==g]
+        print(f'{g:30} {len(mine)-len(wrong):4} of {len(mine):4} held, {times[g]:5.0f} s')
+    for c,res in bad: print(f'\n{c.group}: {c.name}\n    {res}')
+    print(f'\n{len(chosen)-len(bad)} passed, {len(bad)} failed ({time.time()-start:.0f} s)')
+    return bool(bad)
+
+if __name__=='__main__': sys.exit(main(*sys.argv[1:]))
