@@ -28,7 +28,7 @@ class TinyReasoningError(Exception):
 class ConfigError(TinyReasoningError):
     "A setting that is unknown, or not of its type or range"
 
-# %% ../nbs/00_config.ipynb #0f0dc923
+# %% ../nbs/00_config.ipynb #e79a4ae8
 _hidden = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
 
 def visible(
@@ -37,7 +37,7 @@ def visible(
     "`text` with control characters, changes of direction and halves of characters written out, as `\\x1b`"
     return _hidden.sub(lambda m: m[0].encode('unicode_escape').decode(), str(text))
 
-# %% ../nbs/00_config.ipynb #ca29eb73
+# %% ../nbs/00_config.ipynb #49f6b086
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 80
 
@@ -55,7 +55,7 @@ def _cut(text, width):
     half = width//2-1
     return text if len(text)<=width else f'{text[:half]}...{text[-half:]}'
 
-# %% ../nbs/00_config.ipynb #e103d022
+# %% ../nbs/00_config.ipynb #9a01bbec
 def one_line(
     text, # An error, or any text
     width:int=300 # Characters, about
@@ -68,7 +68,7 @@ def one_line(
 Share = Annotated[float, Field(ge=0, lt=1)]
 _strict = ConfigDict(extra='forbid', validate_assignment=True, allow_inf_nan=False)
 
-# %% ../nbs/00_config.ipynb #c700de1c
+# %% ../nbs/00_config.ipynb #bf0a62d7
 @dataclass(config=_strict)
 class Section:
     "What all sections have in common"
@@ -133,7 +133,7 @@ class DataConfig(Section):
     def _rules(self):
         "Some rows are left for training"
         n = self.num_samples
-        if n==round(n*self.validation_split): raise ValueError(
+        if n>=0 and n==round(n*self.validation_split): raise ValueError(
             f'data.num_samples: got {n}; allowed: a number that leaves training rows beside data.validation_split ({self.validation_split})')
         return self
 
@@ -200,7 +200,7 @@ def _types(section, cls):
 
 config_keys = {k:t for s,c in config_sections.items() for k,t in _types(s, c).items()}
 
-# %% ../nbs/00_config.ipynb #62250add
+# %% ../nbs/00_config.ipynb #3b376a38
 _short = dict(
     project='seed output_dir adapter_path',
     data='num_samples test_samples validation_split',
@@ -224,7 +224,7 @@ def nearest(
     same_leaf = [o for o in names if o.split('.')[-1]==leaf]
     return first(same_leaf or difflib.get_close_matches(name[:100], names, 1, 0.5))
 
-# %% ../nbs/00_config.ipynb #e1e6aa28
+# %% ../nbs/00_config.ipynb #8aeb8464
 def _full_key(name):
     "The dotted key that `name` stands for; `ConfigError` where there is none"
     key = short_names.get(name, name)
@@ -255,7 +255,7 @@ def type_name(
     if args: return ' or '.join(map(type_name, args))
     return 'none' if t is type(None) else t.__name__
 
-# %% ../nbs/00_config.ipynb #bcbbf85c
+# %% ../nbs/00_config.ipynb #97c51bef
 def _first(e):
     "The first complaint of pydantic's error `e`, in one line"
     err = e.errors(include_url=False)[0]
@@ -266,7 +266,7 @@ def _first(e):
     if ours: allowed += f', {ours}'
     return f'{key}: got {shorten(err["input"])}; allowed: {allowed}'
 
-# %% ../nbs/00_config.ipynb #c7b58e90
+# %% ../nbs/00_config.ipynb #55f2f2f4
 def _flat(values):
     "Names and values, those of sections by their dotted names"
     for k,v in values.items():
@@ -283,7 +283,7 @@ def _by_key(pairs):
         res[key],names[key] = v,name
     return res
 
-# %% ../nbs/00_config.ipynb #f76254a0
+# %% ../nbs/00_config.ipynb #b802d7f7
 def _from_text(v, t):
     "`v`, or if it is text what YAML would have made of it where type `t` allows none or a list"
     union = typing.get_origin(t) in (typing.Union, types.UnionType)
@@ -318,7 +318,7 @@ def has_cuda()->bool:
         return cuda.cuInit(0)==0 and cuda.cuDeviceGetCount(ctypes.byref(n))==0 and n.value>0
     return False
 
-# %% ../nbs/00_config.ipynb #34a80b40
+# %% ../nbs/00_config.ipynb #2b27b844
 def pick_preset(): # Name of the preset, and the reason
     "The preset for this machine: `default` with CUDA, `cpu` without"
     return ('default','a CUDA device is here') if has_cuda() else ('cpu','no CUDA device was found')
@@ -342,7 +342,7 @@ def setup_log(
     log.setLevel(level if first_process else logging.ERROR)
     log.propagate = False
 
-# %% ../nbs/00_config.ipynb #90e477ea
+# %% ../nbs/00_config.ipynb #e89acbce
 class _Loader(yaml.SafeLoader):
     "Plain YAML: no aliases, and each key once"
     def compose_node(self, parent, index):
@@ -381,7 +381,7 @@ def _read_yaml(path):
     except Exception as e: why = one_line(e, 200)  # YAML's types are read by Python's own, each with errors of its own
     raise ConfigError(f'cannot read {path} as a configuration: {why}')
 
-# %% ../nbs/00_config.ipynb #1a0114c5
+# %% ../nbs/00_config.ipynb #8a7af96d
 def _layers(config):
     "What to say about the choice of a preset, if anything, and the dicts to put over each other"
     if config in presets: return None, [_read_yaml(presets[config])]
@@ -391,7 +391,7 @@ def _layers(config):
     if name not in [*presets]: raise ConfigError(f'preset: got {shorten(name)}; allowed: {" | ".join(presets)}')
     return why and f'Preset {name!r}: {why}', [_read_yaml(presets[name]), own]
 
-# %% ../nbs/00_config.ipynb #f64d6a76
+# %% ../nbs/00_config.ipynb #2f7579f3
 _paths = ('project.output_dir', 'project.adapter_path')
 
 def _adapter(output_dir):
@@ -427,7 +427,7 @@ def saved_config(
     if isinstance(warmup, int) and isinstance(last, int): values['training.warmup_steps'] = min(warmup, last)
     return build(values)
 
-# %% ../nbs/00_config.ipynb #50a40831
+# %% ../nbs/00_config.ipynb #355beae9
 class _Parser(argparse.ArgumentParser):
     "A parser whose errors are ours"
     def error(self, message): raise ConfigError(one_line(message))
@@ -438,7 +438,7 @@ def _help(doc, t, default):
     if default in (None, ''): default = 'none'
     return f'{doc} ({type_name(t)}; default {default})'.replace('%', '%%')
 
-# %% ../nbs/00_config.ipynb #20c69fe9
+# %% ../nbs/00_config.ipynb #3663dde2
 def _add_flags(p, f):
     "Give parser `p` the parameters of `f` that a shell can name"
     for n,d in docments(f, full=True, returns=False).items():
@@ -494,7 +494,7 @@ def _advice(arg, p):
     hint = nearest(name, flags) if arg.startswith('-') else None
     return f'did you mean --{hint}?' if hint else '--help lists them all'
 
-# %% ../nbs/00_config.ipynb #8a1717e9
+# %% ../nbs/00_config.ipynb #fd73b937
 @contextmanager
 def _stoppable():
     "SIGTERM and SIGHUP end this process in an orderly way, with status 143 and 129"
@@ -511,7 +511,7 @@ def _stoppable():
     finally:
         for o in ours: signal.signal(o, signal.SIG_DFL)
 
-# %% ../nbs/00_config.ipynb #4c454158
+# %% ../nbs/00_config.ipynb #d328c145
 def _open_streams():
     "Closed input is empty and closed errors go nowhere; output that is closed is an error, and characters it cannot show are written out"
     if sys.stdin is None: sys.stdin = open(os.devnull)
@@ -529,7 +529,7 @@ def _leave(status, text=''):
     except OSError: pass
     sys.exit(status)
 
-# %% ../nbs/00_config.ipynb #d432a620
+# %% ../nbs/00_config.ipynb #cb69e8a1
 def _run(f, argv, prog):
     "Read the command line, then call `f` or show its configuration"
     cfg,flags,show = parse_args(f, argv, prog)
@@ -556,5 +556,5 @@ def command(
         if e.errno is None: raise  # a library's, and not what the system has refused
         _leave(1, f'{name}: {e}')
 
-# %% ../nbs/00_config.ipynb #4ad14ab3
+# %% ../nbs/00_config.ipynb #53e44aa6
 evaluation_files = 'eval.json predictions.jsonl report.html'.split()  # to be moved to 04_eval, which writes them
