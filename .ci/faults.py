@@ -30,7 +30,7 @@ class Outcome:
     def said(self):
         "Its lines on standard error, without the log and the bars"
         lines = [o for o in re.split(r'[\r\n]+', self.err) if o.strip()]
-        return [o for o in lines if not logged.match(o) and not re.search(r'\d+%\||\bstep/s|\bquestion/s|s/question|s/step', o)]
+        return [o for o in lines if not logged.match(o) and not re.search(r'\d+%\||\bstep/s|\bexamples/s|\bquestion/s|\breply/s|s/reply|s/question|s/step', o)]
 
     def problem(self, status, words=''):
         "What is wrong with this outcome, where `status` and `words` were wanted; None where nothing is"

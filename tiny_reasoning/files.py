@@ -61,10 +61,11 @@ def writable(
     "`folder` as a path that can be written to; a `ConfigError` says why it can't"
     path = Path(folder)
     try:
+        if not str(folder): raise ValueError('the name is empty')
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path): return path
-    except (OSError, ValueError) as e: # ValueError: a NUL in the name
-        raise ConfigError(f'{key}: cannot write into {shorten(folder)}: {getattr(e, "strerror", None) or e}') from None
+    except (OSError, ValueError) as e: # ValueError: an empty name, or a NUL in it
+        raise ConfigError(f'{key}: cannot write into {shorten(str(folder))}: {getattr(e, "strerror", None) or e}') from None
 
 # %% ../nbs/00a_files.ipynb #c7629e6d
 _lock = '.tiny_reasoning.lock'

@@ -250,15 +250,12 @@ def _finish(cfg, splits, trainer, tokenizer, record):
 # %% ../nbs/03_train.ipynb #039c1f44
 @contextmanager
 def _in_one_line(what):
-    "What a full disk says, as a `TinyReasoningError`"
-    from safetensors import SafetensorError
+    "What a full disk says, as a `TinyReasoningError`; tokenizers, safetensors and torch each say it with a type of their own"
     try: yield
-    except (OSError, SafetensorError) as e: why = e
-    except RuntimeError as e: # what torch.save says
-        if 'inline_container' not in str(e) and 'PytorchStreamWriter' not in str(e): raise
-        why = e
-    else: return
-    raise TinyReasoningError(f'{what}: {" ".join(str(why).split())[:300]}') from why
+    except Exception as e:
+        words = ('(os error', 'inline_container', 'PytorchStreamWriter')
+        if not isinstance(e, OSError) and not any(o in str(e) for o in words): raise
+        raise TinyReasoningError(f'{what}: {" ".join(str(e).split())[:300]}') from e
 
 # %% ../nbs/03_train.ipynb #11f93546
 def _ready(cfg, resume, overwrite, callbacks):
@@ -276,15 +273,15 @@ def _ready(cfg, resume, overwrite, callbacks):
     trainer = make_trainer(add_lora(model, cfg), tokenizer, splits, cfg)
     for o in callbacks: trainer.add_callback(o)
     trainer.build()
-    if main: check_adapter_files(ledgers(cfg)[1], trainer.model, tokenizer, cfg, splits)
     return checkpoint, splits, trainer, tokenizer
 
 # %% ../nbs/03_train.ipynb #edf9979e
 def _run(cfg, resume, overwrite, callbacks):
     "The run itself, in folders that this process holds"
     out,start,main = cfg.project.output_dir, time.time(), processes().is_main_process
+    checkpoint,splits,trainer,tokenizer = _ready(cfg, resume, overwrite, callbacks)
     with _in_one_line(f'Cannot write into {out} or {cfg.project.adapter_path}'):
-        checkpoint,splits,trainer,tokenizer = _ready(cfg, resume, overwrite, callbacks)
+        if main: check_adapter_files(ledgers(cfg)[1], trainer.model, tokenizer, cfg, splits)
         if main: _begin(cfg, splits, checkpoint)
     a = trainer.args
     devices = f' on each of {a.world_size} devices' if a.world_size>1 else ''

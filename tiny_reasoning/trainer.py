@@ -73,6 +73,8 @@ def try_settings(
     args, # From `sft_config`
 ):
     "Build optimiser and schedule for one number; a `ConfigError` where that can't be done"
+    for o in ('learning_rate', 'weight_decay'):
+        if getattr(args, o)>torch.finfo(torch.float32).max: raise ConfigError(f'training.{o}: got {getattr(args, o)}, which float32 does not hold')
     try:
         cls,kwargs = SFTTrainer.get_optimizer_cls_and_kwargs(args)
         optimizer = cls([torch.nn.Parameter(torch.zeros(1))], **kwargs)
@@ -261,7 +263,8 @@ def make_trainer(
     args = sft_config(cfg, **kwargs)
     if args.n_gpu>1: args._n_gpu = 1  # one process has one GPU; more of them are for `accelerate launch`
     train_rows,validation_rows = to_dataset(splits.train, cfg), to_dataset(splits.validation, cfg)
-    trainer = HalvingTrainer(model, args=args, processing_class=tokenizer, train_dataset=train_rows, eval_dataset=validation_rows)
+    try: trainer = HalvingTrainer(model, args=args, processing_class=tokenizer, train_dataset=train_rows, eval_dataset=validation_rows)
+    except ValueError as e: raise ConfigError(f'lora.target_modules or training: {e}') from None
     if args.fp16: _float32(model)
     trainer.remove_callback(PrinterCallback)
     trainer.cfg,trainer.progress,trainer.clock,trainer.finite = cfg,Progress(),StepClock(),NonFinite()
