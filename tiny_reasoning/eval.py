@@ -275,13 +275,13 @@ def _changed(preds, won, lost):
     return [one(o) for o in preds if o[won]['flexible'] and not o[lost]['flexible']]
 
 def _set_parts(name, r, source):
-    "Heading, table and verdicts of one set"
+    "Heading, source, table and verdicts of one set"
     head,*body = table(r)
     rows = [Tr(*map(Th, head)), *(Tr(*map(Td, o)) for o in body)]
     words = [P(verdict(c, k), cls='verdict') for k,c in r.get('compared', {}).items()]
-    return [H2(f'{name}: {source}'), Table(*rows), *words]
+    return [H2(name), P(source), Table(*rows), *words]
 
-# %% ../nbs/04_eval.ipynb #80f823ca
+# %% ../nbs/04_eval.ipynb #f94e3e80
 def _measured(adapters):
     "In words, what was measured"
     if not adapters: return 'base alone'
@@ -301,7 +301,7 @@ def report(
         parts += [H2(f'Gained: {k} is right, base is not'), *_changed(preds, k, 'base')]
         parts += [H2(f'Lost: base is right, {k} is not'), *_changed(preds, 'base', k)]
     style = (files('tiny_reasoning')/'report.css').read_text(encoding='utf-8')
-    head = Head(Meta(charset='utf-8'), Title(title), Style(NotStr(style)))
+    head = Head(Meta(charset='utf-8'), Meta(name='viewport', content='width=device-width'), Title(title), Style(NotStr(style)))
     body = Body(H1(title), *warn, P(visible(facts+'.')), _svg(plot_accuracy(result['sets'])), *parts)
     return '<!doctype html>' + to_xml(Html(head, body))
 
