@@ -5,4 +5,5 @@ from .model import *
 from .generate import *
 from .train import *
 from .eval import *
+from .export import *
 from .demo import *
