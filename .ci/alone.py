@@ -16,7 +16,7 @@ def execute(path, flags):
 
 def fresh_env(tmp, whl):
     "An environment of its own with the wheel, and its Python"
-    from check import apart,root,run
+    from project import apart,root,run
     run(sys.executable, '-m', 'venv', tmp/'env')
     py = tmp/'env'/'bin'/'python'
     run(py, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-c', root/'constraints.txt', f'{whl}[offline,teacher]', 'nbclient', 'ipykernel', env=apart)
@@ -25,14 +25,15 @@ def fresh_env(tmp, whl):
 def alone(py, nb, tmp, flags):
     "What went wrong in `nb`, or nothing"
     (folder := tmp/'work'/nb.stem).mkdir(parents=True)
-    from check import apart
+    from project import apart
     env = apart | dict(XDG_CACHE_HOME=str(tmp/'cache'), HF_HOME=str(tmp/'cache'/'huggingface'))
     try: p = subprocess.run([py, '-P', __file__, '--execute', nb, *flags], cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
     except subprocess.TimeoutExpired: return f'not done after {limit} s'
     return re.sub(r'\x1b\[[\d;]*m', '', p.stdout)[-err_end:] if p.returncode else None
 
 def main(names):
-    from check import cfg,nbs,wheel
+    from check import wheel
+    from project import cfg,nbs
     books = [Path(o).resolve() for o in names] or sorted(nbs.glob('[0-9]*.ipynb'))
     flags,bad = cfg.tst_flags.split(),0
     with tempfile.TemporaryDirectory() as tmp:

@@ -22,6 +22,11 @@ def random_adapter(folder):
     save_adapter(model, tokenizer, cfg)
     return ['--config', 'cpu', '--output_dir', folder]
 
+def chromium(pw):
+    "Chromium without a window"
+    path = os.environ.get('BROWSER_PATH') or next(filter(None, map(shutil.which, ('chromium','chromium-browser','google-chrome'))), None)
+    return pw.chromium.launch(executable_path=path, args=flags)
+
 def free_port():
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
@@ -117,12 +122,11 @@ def check(p):
 def main(args):
     from playwright.sync_api import sync_playwright
     pics.mkdir(parents=True, exist_ok=True)
-    path = os.environ.get('BROWSER_PATH') or next(filter(None, map(shutil.which, ('chromium','chromium-browser','google-chrome'))), None)
     port,errors = free_port(),[]
     with tempfile.TemporaryDirectory() as tmp, sync_playwright() as pw:
         server = serve(args or random_adapter(tmp), port)
         try:
-            browser = pw.chromium.launch(executable_path=path, args=flags)
+            browser = chromium(pw)
             page = browser.new_page(viewport=dict(width=1000, height=760))
             page.on('pageerror', lambda e: errors.append(str(e)))
             page.goto(f'http://localhost:{port}/', timeout=180_000)

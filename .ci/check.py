@@ -1,33 +1,17 @@
 """The checks of `make test`, `make readme` and `make docs`. Each check of `test` prints one line, the last
 line counts them, and the exit status is 1 when any failed. Run it with the Python of .venv, from anywhere."""
-import json,os,re,shutil,subprocess,sys,tempfile,time
+import json,os,re,shutil,sys,tempfile,time
 from pathlib import Path
 from urllib.parse import unquote
-
-root = Path(__file__).resolve().parent.parent
-bin_,nbs = Path(sys.executable).parent,root/'nbs'
-os.environ['PATH'] = f"{bin_}{os.pathsep}{os.environ['PATH']}"
-os.chdir(root)
-
-from nbdev.config import get_config
+from project import Failed,apart,bin_,cells_of,cfg,lib,mods,nbs,root,run
+from docs import broken,docs
 from nbdev.processors import clean_magics,filter_stream_,hide_,hide_line,rm_export,rm_header_dash,strip_ansi
 from nbdev.process import NBProcessor
 import nbformat
 
-cfg = get_config()
-lib = cfg.lib_name
+late = ['trainer']  # derives classes from trl's, so it imports trl at its top; `train` imports it after Unsloth, and `all` leaves it out
+early = [o for o in mods if o not in late]
 
-mods = sorted(p.stem for p in (root/lib).glob('*.py') if p.stem[0]!='_' and p.stem!='all')
-
-class Failed(Exception): "What went wrong, in words for the person who reads the log"
-
-def run(*cmd, **kw):
-    "Output of `cmd`, which must succeed"
-    res = subprocess.run([str(o) for o in cmd], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw)
-    if res.returncode: raise Failed(f"{' '.join(map(str,cmd))} ended with status {res.returncode}\n{res.stdout}")
-    return res.stdout
-
-def cells_of(f): return json.loads(f.read_text(encoding='utf-8'))['cells']
 def snapshot(*globs): return {p.relative_to(root): p.read_bytes() for g in globs for p in root.glob(g)}
 
 def unchanged(globs, cmd, why):
@@ -81,45 +65,30 @@ def convert():
     return mark + from_root(md) + '\n', res.get('outputs', {})
 
 def readme():
-    "Write README.md, through Quarto where it is installed"
-    f = root/'README.md'
-    if shutil.which('quarto'):
-        from nbdev.quarto import refresh_quarto_yml
-        refresh_quarto_yml()
-        run('nbdev_readme')
-        return f.write_text(from_root(f.read_text()))
+    "Write README.md and its pictures"
     md,pics = convert()
     shutil.rmtree(root/'index_files', ignore_errors=True)
     for name,data in pics.items():
         (root/name).parent.mkdir(exist_ok=True)
         (root/name).write_bytes(data)
-    f.write_text(md)
-
-def words(md):
-    "What a reader of `md` sees: the words in order, without link targets, tags and comments"
-    return re.findall(r'\w+', re.sub(r'<!--.*?-->|\]\([^)]*\)|<[^>]+>', ' ', md, flags=re.S))
+    (root/'README.md').write_text(md)
 
 def readme_current():
-    "README.md must be what `readme` writes: to the byte for nbconvert, in its words where Quarto lays it out"
-    f = root/'README.md'
-    was = f.read_text() if f.exists() else ''
+    "README.md must be what `readme` writes, to the byte"
     old = snapshot('README.md', 'index_files/*')
     try:
         readme()
-        now,new = f.read_text(),snapshot('README.md', 'index_files/*')
+        new = snapshot('README.md', 'index_files/*')
     finally:  # this is a check: put everything back
         shutil.rmtree(root/'index_files', ignore_errors=True)
         for p,data in old.items():
             (root/p).parent.mkdir(exist_ok=True)
             (root/p).write_bytes(data)
-    same = old==new if was.startswith(mark) and now.startswith(mark) else words(was)==words(now)
-    if not same: raise Failed('README.md is not what nbs/index.ipynb gives: run make readme')
+    if old!=new: raise Failed('README.md is not what nbs/index.ipynb gives: run make readme')
     bad = broken([root/'README.md'], root)
     if bad: raise Failed('README.md has links to nowhere:\n' + '\n'.join(bad))
 
 # --- the wheel
-apart = {k:v for k,v in os.environ.items() if k!='PYTHONPATH'}
-
 def wheel(tmp):
     "Build the wheel through the source release, as PyPI gets it, and look into it"
     from zipfile import ZipFile
@@ -158,7 +127,7 @@ def quick(py):
 def star(py):
     "`from ….all import *` gives the names of every module"
     outside(py, py, '-c', f"from importlib import import_module\nfrom {lib}.all import *\n"
-        f"lacks = [o for m in {mods} for o in import_module(f'{lib}.{{m}}').__all__ if o not in globals()]\nassert not lacks, lacks")
+        f"lacks = [o for m in {early} for o in import_module(f'{lib}.{{m}}').__all__ if o not in globals()]\nassert not lacks, lacks")
 
 # --- Colab
 def colab(tmp):
@@ -178,94 +147,6 @@ def colab(tmp):
         if (tmp/'asked.txt').exists()!=there: raise Failed(f"pip was {'not ' if there else ''}asked")
     kept,asked = (tmp/'keep.txt').read_text().split(),(tmp/'asked.txt').read_text().splitlines()[-1]
     if kept!=['torch==2.11.0+cu128','pillow==11.3.0'] or asked!=f'install -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}': raise Failed(f'kept {kept}, asked pip to {asked}')
-
-# --- the docs
-def text_of(f, code=False):
-    "The markdown and HTML of page `f`, without code blocks; code inside a line stays when `code` is true"
-    s = f.read_text(encoding='utf-8')
-    if f.suffix=='.ipynb':
-        outs = lambda c: [''.join(o['data'][k]) for o in c.get('outputs', []) for k in ('text/markdown','text/html') if k in o.get('data', {})]
-        s = '\n\n'.join(t for c in json.loads(s)['cells'] for t in ([''.join(c['source'])] if c['cell_type']!='code' else outs(c)))
-    if f.suffix=='.html': return re.sub(r'<(script|pre|code)\b.*?</\1>', '', s, flags=re.S)
-    return re.sub(r'^(```+|~~~+).*?^\1|`[^`\n]+`', lambda m: '' if m[1] else m[0].strip('`') if code else '', s, flags=re.S|re.M)
-
-def anchors(f):
-    "Places in `f` that a link may name; headings get the name that pandoc gives them"
-    s = text_of(f, code=True)
-    heads = [re.sub(r'\{[^}]*\}|\[([^\]]*)\]\([^)]*\)', r'\1', o) for o in re.findall(r'^#+ +(.+)$', s, re.M)]
-    slugs = {re.sub(r'^[^a-z]+', '', re.sub(r'\s+', '-', re.sub(r'[^\w\s.-]', '', o.strip().lower()))) for o in heads}
-    return slugs | set(re.findall(r'(?:id|name)="([^"]+)"', s)) | set(re.findall(r'\{#([\w.-]+)', s))
-
-def broken(files, folder):
-    "Links and pictures in `files` that lead nowhere inside `folder`; other sites are not asked"
-    site = f'{cfg.doc_host}{cfg.doc_baseurl}/'
-    pages = {re.sub(r'^\d+[a-z]?_', '', o.stem)+'.html': o for o in Path(folder).glob('*.ipynb')}
-    res = []
-    for f in files:
-        for url in re.findall(r'\]\(<?([^)\s>]+)|(?:href|src)=["\']([^"\']+)', text_of(f)):
-            url = url[0] or url[1]
-            own = url.startswith(site)
-            path,_,frag = unquote(url.removeprefix(site)).partition('#')
-            path = path.split('?')[0]
-            if not own and re.match(r'[a-z][a-z0-9+.-]*:|//', url): continue
-            to = f if not path and not own else (Path(folder) if own or path.startswith('/') else f.parent)/path.lstrip('/')
-            if not to.exists() and to.suffix=='.html': to = pages.get(to.name, to)
-            if to.is_dir() and (to/'index.html').exists(): to = to/'index.html'
-            if not to.exists() or frag and to.suffix in ('.ipynb','.md','.qmd','.html') and frag not in anchors(to):
-                res.append(f'{f.name}: {url}')
-    return res
-
-def with_tables():
-    "Let nbdev show what parameters mean in a table below the signature, not as comments inside it"
-    from fastcore.docments import DocmentTbl,docments
-    from nbdev import showdoc
-    class Table(showdoc.BasicMarkdownRenderer):
-        def _repr_markdown_(self):
-            table = DocmentTbl(self.sym)
-            for k,v in docments(self.sym, args_kwargs=True).items():  # the table alone forgets those with stars
-                if k in table.dm and v: table.dm[k]['docment'] = v
-            if str(table):
-                for o in self.dm.dm.values(): o['docment'] = None
-            return f'{super()._repr_markdown_()}\n\n{table}'.rstrip()
-    showdoc.BasicMarkdownRenderer = Table
-
-def undocumented(proc):
-    "Exported names that no page shows, that have no docstring, or a parameter without a word on it"
-    from importlib import import_module
-    from fastcore.docments import docments
-    outs = [''.join(o.get('data', {}).get('text/markdown', '')) for f in proc.glob('*.ipynb') for c in cells_of(f) for o in c.get('outputs', [])]
-    shown = set(re.findall(r'^#+ ([\w.]+)$', '\n'.join(outs), re.M))
-    for mod in map(import_module, (f'{lib}.{o}' for o in mods)):
-        for n,f in ((n, getattr(mod, n)) for n in mod.__all__):
-            if getattr(f, '__module__', None)!=mod.__name__ or not callable(f): continue
-            if not isinstance(f, type) and (lacks := [k for k,v in docments(f, returns=False, args_kwargs=True).items() if not v and k!='self']): yield f'{f.__module__}.{n}: nothing about {", ".join(lacks)}'
-            if not f.__doc__: yield f'{f.__module__}.{n}: no docstring'
-            if n not in shown: yield f'{f.__module__}.{n}: on no page'
-
-def docs():
-    "Build the site with Quarto; without it, process the notebooks as for the site. Then follow every link"
-    from nbdev import quarto
-    with_quarto,readme_was = shutil.which('quarto'),(root/'README.md').read_bytes()
-    shutil.rmtree(root/'_proc', ignore_errors=True)
-    with_tables()
-    # Without Quarto, nbdev would download it and install it as root
-    if not with_quarto: quarto._ensure_quarto = lambda: None
-    # In this process, which has the tables; nbdev would start others
-    (quarto.nbdev_docs if with_quarto else quarto.nbdev_proc_nbs).__wrapped__(n_workers=0)
-    if with_quarto: (root/'README.md').write_bytes(readme_was)  # `make readme` writes it, nothing else
-    proc = root/'_proc'
-    pages = [f for ext in ('ipynb','md','qmd') for f in sorted(proc.glob(f'*.{ext}'))]
-    bad = broken(pages, proc)
-    side = re.findall(r'^\s*- +(\S+\.(?:ipynb|qmd|md))', (nbs/'sidebar.yml').read_text(), re.M)
-    bad += [f'sidebar.yml: {o}' for o in side if not (proc/o).exists()]
-    bad += [f'sidebar.yml lacks {p.name}' for p in sorted(nbs.glob('*.ipynb')) if p.name not in side]
-    if (proc/'_quarto.yml').read_bytes()!=(root/'_quarto.yml').read_bytes(): bad.append('nbs/_quarto.yml is not the _quarto.yml of the root')
-    if with_quarto:
-        pages = sorted((root/'_docs').rglob('*.html'))
-        bad += broken(pages, root/'_docs')
-    bad += undocumented(proc)
-    if bad: raise Failed('links to nowhere, or names without documentation:\n' + '\n'.join(bad))
-    return f"{len(pages)} pages {'built in _docs' if with_quarto else 'processed, no site built (Quarto is not installed)'}; every internal link and picture resolves, every exported name is documented"
 
 # --- the list of checks
 def test():
@@ -288,13 +169,13 @@ def test():
     check('README.md is what nbs/index.ipynb gives', readme_current)
     with tempfile.TemporaryDirectory() as tmp: check("notebooks install in Colab alone, and leave its torch as it is", colab, Path(tmp))
     for nb in sorted(nbs.glob('*.ipynb')): check(f'{nb.relative_to(root)} runs', run, 'nbdev_test', '--path', nb)
-    check('the pages for the site: links, pictures and names', run, sys.executable, __file__, 'docs')
+    check('the pages for the site: links, pictures and names', docs)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp).resolve()
         whl = check('the wheel builds and carries the presets and py.typed', wheel, tmp)
         py = whl and check('the wheel installs beside nothing of the checkout', wheel_env, tmp, whl)
         if py:
-            for mod in [lib, *(f'{lib}.{o}' for o in mods)]: check(f'import {mod}, silent and without torch', imports, py, mod)
+            for mod in [lib, *(f'{lib}.{o}' for o in early)]: check(f'import {mod}, silent and without torch', imports, py, mod)
             check(f'import {lib} takes less than 0.5 s', quick, py)
             check(f'from {lib}.all import *', star, py)
             for name in (o.split('=')[0] for o in cfg.console_scripts.split()): check(f'{name} --help from an empty folder', outside, py, py.parent/name, '--help')

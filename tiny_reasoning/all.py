@@ -6,4 +6,5 @@ from .generate import *
 from .traces import *
 from .train import *
 from .eval import *
+from .chat import *
 from .demo import *

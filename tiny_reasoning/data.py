@@ -29,7 +29,7 @@ def to_reply(
     "The reply that the model is to learn"
     return f"<think>\n{row['reasoning']}\n</think>\n\n{answer_mark} {row['answer']}"
 
-# %% ../nbs/01_data.ipynb #06f0e481
+# %% ../nbs/01_data.ipynb #f6c66668
 def to_prompt(
     question:str, # The problem
     system_prompt:str # Opens the conversation; left out where empty
@@ -55,7 +55,7 @@ def split_reply(
     reasoning,_,rest = after.partition('</think>')
     return reasoning.strip(), (before+rest).strip()
 
-# %% ../nbs/01_data.ipynb #cfb420d0
+# %% ../nbs/01_data.ipynb #9e553b3c
 _start = re.compile(r'\s*<think>')
 _end = re.compile(r'</think>(?=\s*'+re.escape(answer_mark)+r'\s*\S)')
 
@@ -87,7 +87,7 @@ _rules = [ # What is looked for, what it becomes, an example
     (r'(?<=\d)\s*/\s*(?=\d)',           '/',                                            '3 / 4'),
     (r'(?<![\d.,/])(\d+) +(\d+)/(\d+)', _improper,                                      '3 1/2 hours')]
 
-# %% ../nbs/01_data.ipynb #4ad34e0e
+# %% ../nbs/01_data.ipynb #57b9bd45
 _number = re.compile(r'(?:(?<![\w)])-)?\d+(?:,\d{3})*(?:\.\d+)?(?:/\d+(?:\.\d+)?)?|(?:(?<![\w)])-)?\.\d+')
 
 def _plain(text):
@@ -124,7 +124,7 @@ def same_answer(
     gold,answer = (parse(f'${o}$', parsing_timeout=None) for o in (gold, answer))  # timeouts need the main thread, and plain numbers need none
     return verify(gold, answer, timeout_seconds=None)
 
-# %% ../nbs/01_data.ipynb #a2f15523
+# %% ../nbs/01_data.ipynb #ff33cdff
 def _as_text(value, what, kinds=str):
     "`value` as text, none as an empty one; anything that is not of `kinds` is an error"
     if value is None: return ''
@@ -194,7 +194,7 @@ def keep_good(
         seen.add(key)
         yield row
 
-# %% ../nbs/01_data.ipynb #3967ec10
+# %% ../nbs/01_data.ipynb #f00bf4c8
 _gym = 'reasoning_gym:'
 
 def _create(dataset, seed, n):
@@ -256,18 +256,23 @@ def _local(d, split):
     if not files: raise _NoSplit(f'data.dataset_name: no file {split}.jsonl, .json, .csv or .parquet in {path}')
     return files
 
-# %% ../nbs/01_data.ipynb #bdb7d474
+# %% ../nbs/01_data.ipynb #9c460a2f
+def _json_error(e):
+    "What Python's json says, and where in the line"
+    return f'{e.msg} at column {e.colno}' if isinstance(e, json.JSONDecodeError) else one_line(e)
+
 def _not_a_row(line):
     "What is wrong with a line of JSON, if anything"
     try: o = json.loads(line)
-    except (ValueError, RecursionError) as e: return one_line(e)
+    except (ValueError, RecursionError) as e: return _json_error(e)
     if not isinstance(o, dict): return f'got {shorten(o)}; allowed: an object with question and answer'
     if re.search(r'[\ud800-\udfff]', json.dumps(o, ensure_ascii=False)): return 'half a character (a lone surrogate)'
 
-def _bad_json(text):
-    "The first line of `text` that is wrong, and why; a list of rows is one text, other files have a row in each line"
-    if text.lstrip().startswith('['):
+def _bad_json(text, lines):
+    "The first row of `text` that is wrong, and why; each of its `lines` is a row, or it is one list of rows"
+    if not lines and text.lstrip().startswith('['):
         try: rows = json.loads(text)
+        except json.JSONDecodeError as e: return f'line {e.lineno}: {_json_error(e)}'
         except (ValueError, RecursionError) as e: return one_line(e)
         bad = ((i, _not_a_row(json.dumps(o))) for i,o in enumerate(rows, 1))
         what = 'row'
@@ -282,7 +287,7 @@ def _bad_file(path):
     if data.startswith(b'\xef\xbb\xbf') and path.suffix=='.json': return 'it begins with a byte order mark; save it as UTF-8 without one'
     try: text = data.decode()
     except UnicodeDecodeError as e: return f'line {data[:e.start].count(10)+1} is not UTF-8; save the file as UTF-8'
-    if path.suffix!='.csv': return _bad_json(text)
+    if path.suffix!='.csv': return _bad_json(text, path.suffix=='.jsonl')
     return None if len(text.splitlines())>1 else 'no row is in it'
 
 # %% ../nbs/01_data.ipynb #28a57a10
@@ -306,17 +311,19 @@ def _pairs(ds, name):
 def _read_files(files):
     "The rows in `files`, as dicts"
     path = files[0]
-    if path.suffix not in _formats: raise TinyReasoningError(f'data.dataset_name: {path} ends in {path.suffix!r}; files may end in {", ".join(_formats)}')
+    if path.suffix not in _formats: raise TinyReasoningError(f'data.dataset_name: {path}: files may end in {", ".join(_formats)}')
     if '::' in str(path): raise TinyReasoningError(f'Cannot read {path}: "::" means something else to datasets; rename it')
-    try: return _pairs(_load_dataset(_formats[path.suffix], data_files=[glob.escape(str(o)) for o in files], split='train'), path)
-    except ValueError as e:
-        bad,why = first(((o, _bad_file(o)) for o in files), lambda o: o[1]) or (path, one_line(e))
-        raise TinyReasoningError(f'Cannot read {bad}: {why}') from None
+    for o in files:
+        if why := _bad_file(o): raise TinyReasoningError(f'Cannot read {o}: {why}')
+    try: ds = _load_dataset(_formats[path.suffix], data_files=[glob.escape(str(o)) for o in files], split='train')
+    except ValueError as e: raise TinyReasoningError(f'Cannot read {path}: {one_line(e)}') from None
+    return _pairs(ds, path)
 
 def _read_hub(d, split):
     "The rows in `split` of a name on the hub, as dicts"
     name = d.dataset_name
-    if Path(name).suffix in _formats or name.startswith(('.','/','~')): raise TinyReasoningError(f'data.dataset_name: no file or folder {shorten(name)}')
+    a_path = Path(name).suffix in _formats or name.startswith(('.','/','~'))
+    if a_path: raise TinyReasoningError(f'data.dataset_name: no file or folder {shorten(name)}')
     try: splits = _load_dataset(name, d.subset)
     except ValueError as e: raise TinyReasoningError(f'Cannot read {shorten(name)}: {e}. Without access to the hub use `--config cpu`, '
         'whose problems are made on the spot, or a local copy: `--data.dataset_name PATH`') from None
@@ -347,11 +354,12 @@ def own_test_rows(
     try: return read_rows(cfg, d.test_split)
     except _NoSplit: return []
 
-# %% ../nbs/01_data.ipynb #473e84a5
+# %% ../nbs/01_data.ipynb #7c56d65e
 def _gym_problems(cfg):
     "The problems of a source that makes them"
     d = cfg.data
-    if min(d.num_samples, d.test_samples)<0: raise ConfigError('data.num_samples, data.test_samples: got -1; reasoning-gym has no end, so give numbers')
+    if min(d.num_samples, d.test_samples)<0:
+        raise ConfigError('data.num_samples, data.test_samples: got -1; reasoning-gym has no end, so give numbers')
     rows = partial(GymRows, d.dataset_name, seed=cfg.project.seed)
     others = bool(d.templates and d.unseen_samples)
     return AttrDict(train=rows(templates=d.templates), test=[], unseen=rows(exclude=d.templates) if others else [])
@@ -367,8 +375,10 @@ def read_problems(
     d = cfg.data
     if d.dataset_name.startswith(_gym): return _gym_problems(cfg)
     test,train = own_test_rows(cfg), read_rows(cfg, d.split)
-    if not test and d.test_samples<0: raise ConfigError(f'data.test_samples: got -1; {d.dataset_name} has no test split, so give the number of rows to set aside')
-    if all(map(fault, train)): raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}; dropped: {_counts(Counter(map(fault, train)))}')
+    if not test and d.test_samples<0:
+        raise ConfigError(f'data.test_samples: got -1; {d.dataset_name} has no test split, so give the number of rows to set aside')
+    if all(map(fault, train)):
+        raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}; dropped: {_counts(Counter(map(fault, train)))}')
     return AttrDict(train=train, test=test, unseen=[])
 
 # %% ../nbs/01_data.ipynb #6dfbcf26
@@ -385,7 +395,7 @@ def _too_long(row, cfg, tokenizer, whole=True):
     "Whether the conversation, or only the question without a reply where not `whole`, has more than `max_seq_length` tokens"
     longest = cfg.model.max_seq_length
     if not whole: row = row | dict(reasoning='', answer='')
-    if len(row['question'])+len(row['reasoning']) > 100*longest: return True
+    if sum(map(len, (row['question'], row['reasoning'], cfg.data.system_prompt))) > 100*longest: return True
     return n_tokens(row, tokenizer, cfg.data.system_prompt) > longest
 
 # %% ../nbs/01_data.ipynb #54b69190
@@ -425,12 +435,14 @@ def make_splits(
     cfg:Config, # Source, sizes and seed
     tokenizer=None, # Drops rows longer than `max_seq_length` where given
     problems=None # From `read_problems(cfg)`, where they have been read already
-)->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`, the `dropped` Counter, and whether test rows were `set_aside` from the training rows
-    "Check and split the problems; no question is in two splits"
+)->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`; `dropped`, a Counter; `set_aside`
+    "Check and split the problems; no question is in two splits. `set_aside` says whether test rows were taken from the training rows"
     d,dropped,seen = cfg.data, Counter(), set()
     problems = problems or read_problems(cfg)
     from_file = isinstance(problems.train, list)
     too_long = partial(_too_long, cfg=cfg, tokenizer=tokenizer) if tokenizer else None
+    if too_long and too_long(dict(question='', reasoning='', answer='')):
+        raise ConfigError(f'data.system_prompt: longer by itself than model.max_seq_length ({cfg.model.max_seq_length} tokens)')
     good = partial(keep_good, dropped=dropped, seen=seen, too_long=too_long)
 
     own = problems.test and _own_test(problems.test, cfg, seen, too_long and partial(too_long, whole=False))
@@ -440,14 +452,15 @@ def make_splits(
     if from_file: rows = list(rows)  # to the end of the file, so that the counts are of all of it
     if from_file and 0<=d.num_samples<len(rows): log.info(f'Subsampling: {d.num_samples:,} of {len(rows):,} rows')
     rows = _take(rows, d.num_samples, 'num_samples')
-    if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset_name!r} besides {len(test)} test rows (data.test_samples); dropped: {_counts(dropped)}')
+    besides = f'besides {len(test)} test rows (data.test_samples); dropped: {_counts(dropped)}'
+    if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset_name!r} {besides}')
 
     train,validation = _train_and_validation(rows, cfg)
     lists = dict(train=train, validation=validation, test=test, unseen=unseen)
     log.info(f'Rows: {", ".join(f"{k} {len(v):,}" for k,v in lists.items() if v)}; dropped: {_counts(dropped)}')
     return AttrDict(lists, dropped=dropped, set_aside=from_file and not problems.test)
 
-# %% ../nbs/01_data.ipynb #9411b487
+# %% ../nbs/01_data.ipynb #c7c8d64d
 def fingerprint(
     rows # Rows from `to_row`
 )->str: # 16 hexadecimal digits

@@ -61,10 +61,11 @@ def writable(
     "`folder` as a path that can be written to; a `ConfigError` says why it can't"
     path = Path(folder)
     try:
+        if not str(folder): raise ValueError('the name is empty')
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path): return path
-    except (OSError, ValueError) as e: # ValueError: a NUL in the name
-        raise ConfigError(f'{key}: cannot write into {str(folder)[:80]!r}: {getattr(e, "strerror", None) or e}') from None
+    except (OSError, ValueError) as e: # ValueError: an empty name, or a NUL in it
+        raise ConfigError(f'{key}: cannot write into {shorten(str(folder))}: {getattr(e, "strerror", None) or e}') from None
 
 # %% ../nbs/00a_files.ipynb #c7629e6d
 _lock = '.tiny_reasoning.lock'
@@ -80,7 +81,7 @@ def _acquire(folder, doing):
     path = Path(folder)/_lock
     lock = FileLock(path)
     try: lock.acquire(timeout=0)
-    except Timeout: raise TinyReasoningError(f'{str(folder)!r} is in use by {_holder(path)}: wait for it, or choose another folder') from None
+    except Timeout: raise TinyReasoningError(f'{str(folder)!r} is in use by {visible(_holder(path))}: wait for it, or choose another folder') from None
     me = dict(pid=os.getpid(), host=socket.gethostname(), doing=doing, since=time.strftime('%H:%M:%S'))
     path.write_text(json.dumps(me))
     return lock
@@ -100,9 +101,8 @@ def hold(
 
 # %% ../nbs/00a_files.ipynb #c04067a4
 def _mark(path):
-    "What tells whether the file at `path` has changed: its size, and for one of up to 1 MB its hash"
-    n = path.stat().st_size
-    return [n, hashlib.sha256(path.read_bytes()).hexdigest()[:16] if n<=2**20 else '']
+    "What tells whether the file at `path` has changed: its size and its hash"
+    with path.open('rb') as f: return [path.stat().st_size, hashlib.file_digest(f, 'sha256').hexdigest()[:16]]
 
 class Ledger:
     "The names that runs have claimed in `folder`, and marks of the files they have written there"
@@ -137,15 +137,22 @@ def foreign(self:Ledger,
 
 # %% ../nbs/00a_files.ipynb #34f3d101
 @patch
-def claim(self:Ledger,
-    *names, # Files and folders that this run is going to write
+def check(self:Ledger,
+    *names, # Files and folders that a run is going to write
 ):
-    "Claim `names`; a `TinyReasoningError` names the first that would replace something of somebody else's"
+    "A `TinyReasoningError` names the first of `names` that would replace something of somebody else's"
     for n in names:
         path = self.folder/n
         if not (path.exists() or path.is_symlink()): continue
         if n not in self.claimed or (path.is_file() and self.foreign(n)):
             raise TinyReasoningError(f'{str(path)!r} is not from a run of ours, or was changed since: move it, or choose another folder')
+
+@patch
+def claim(self:Ledger,
+    *names, # Files and folders that this run is going to write
+):
+    "`check` and claim `names`"
+    self.check(*names)
     self.claimed += [n for n in names if n not in self.claimed]
     self.save()
 
