@@ -104,7 +104,7 @@ def folder(a, name):
 
 def keys(a, name, data, steps=None):
     steps = steps or a.recipe_steps
-    return {'model.name':a.smol, 'project.output_dir':Path(a.work)/'recipes'/name/'run', 'data.dataset_name':data, 'data.templates':'none', 'data.unseen_samples':0, 'data.num_samples':-1,
+    return {'model.name':a.smol, 'model.backend':'transformers', 'project.output_dir':Path(a.work)/'recipes'/name/'run', 'data.dataset_name':data, 'data.templates':'none', 'data.unseen_samples':0, 'data.num_samples':-1,
         'data.test_samples':-1, 'data.validation_split':0.05, 'lora.r':a.recipe_rank, 'lora.lora_alpha':2*a.recipe_rank, 'training.per_device_train_batch_size':a.recipe_batch,
         'training.gradient_accumulation_steps':1, 'training.max_steps':steps, 'training.warmup_steps':steps//20, 'training.learning_rate':a.recipe_rate, 'training.logging_steps':max(1, steps//20),
         'training.eval_steps':steps, 'training.save_steps':steps, 'evaluation.max_new_tokens':a.recipe_tokens}
@@ -151,7 +151,7 @@ def judge(a):
     tests = {k:[to_row(**o) for o in rows] for k,rows in sets(a)[1].items()}
     facts = untaught()[:a.recipe_facts]
     def run(name):
-        cfg = config(a, f'recipes/{name}/run', 'cpu', **{'evaluation.max_new_tokens':a.recipe_tokens})
+        cfg = config(a, f'recipes/{name}/run', 'cpu', **{'model.backend':'transformers', 'evaluation.max_new_tokens':a.recipe_tokens})
         if name!='base' and not Path(cfg.project.adapter_path).exists(): return None
         model,tokenizer = load_model(cfg)
         if name!='base': model = load_adapter(model, cfg)
