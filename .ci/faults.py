@@ -118,7 +118,7 @@ def model(d):
 
 def flags(out, *more, name=None):
     "A run of two steps in the folder `out`"
-    return ['--config', 'cpu', '--model.name', name or tiny(), '--output_dir', out, *'--max_steps 2 --num_samples 12 --test_samples 4 --data.unseen_samples 0 '
+    return ['--config', 'cpu', '--model.name', tiny() if name is None else name, '--output_dir', out, *'--max_steps 2 --num_samples 12 --test_samples 4 --data.unseen_samples 0 '
         '--evaluation.max_new_tokens 8 --eval_steps 1 --save_steps 1 --warmup_steps 0 --batch_size 2 --validation_split 0.34'.split(), *more]
 
 def trained(d, *more):

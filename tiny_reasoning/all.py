@@ -7,4 +7,5 @@ from .traces import *
 from .train import *
 from .eval import *
 from .chat import *
+from .export import *
 from .demo import *

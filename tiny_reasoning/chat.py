@@ -39,7 +39,7 @@ class Reply:
     @property
     def speed(self): return self.tokens/self.seconds if self.seconds else 0.
 
-# %% ../nbs/04a_chat.ipynb #e8095e8f
+# %% ../nbs/04a_chat.ipynb #65ef6c5d
 def _settled(text):
     "`text` without an end that may yet become a tag or the answer's mark"
     for mark in ('<think>', '</think>', answer_mark):
@@ -68,7 +68,7 @@ class Chat:
         if not self.problem: model = load_adapter(model, self.cfg)
         self.model = model.eval()
 
-# %% ../nbs/04a_chat.ipynb #8e5f5231
+# %% ../nbs/04a_chat.ipynb #74336bed
 @patch
 def _messages(self:Chat, question, system_prompt):
     "The conversation that `question` opens; a `TinyReasoningError` where it is no text, or longer than the model reads"
@@ -97,6 +97,14 @@ def _write(self:Chat, reply, messages, **how):
         reply.stopped,reply.done = not reply.done, True
         raise
 
+# %% ../nbs/04a_chat.ipynb #c730e148
+@patch
+def _check(self:Chat, model, temperature):
+    "Raise a `TinyReasoningError` where `model` cannot answer at `temperature`"
+    if model not in ('tuned','base'): raise ConfigError(f'model: got {model!r}; allowed: tuned | base')
+    if model=='tuned' and self.problem: raise TinyReasoningError(self.problem)
+    if not 0<=temperature<float('inf'): raise ConfigError(f'temperature: got {temperature}; allowed: float >= 0')
+
 # %% ../nbs/04a_chat.ipynb #1d4d0c67
 @patch
 def stream(
@@ -110,9 +118,7 @@ def stream(
 ): # Yields one `Reply` again and again as it grows
     "Answer `question`, token by token; leaving the loop stops the reply"
     model = model or self.models[0]
-    if model not in ('tuned','base'): raise ConfigError(f'model: got {model!r}; allowed: tuned | base')
-    if model=='tuned' and self.problem: raise TinyReasoningError(self.problem)
-    if not 0<=temperature<float('inf'): raise ConfigError(f'temperature: got {temperature}; allowed: float >= 0')
+    self._check(model, temperature)
     if self.busy: raise TinyReasoningError('A reply is being written: wait for it, or stop it')
     self.busy = True
     try:
@@ -152,7 +158,7 @@ class _Teller:
         self.out.flush()
         self.thought,self.said = thought,said
 
-# %% ../nbs/04a_chat.ipynb #4d180f00
+# %% ../nbs/04a_chat.ipynb #1c040850
 @patch
 def end(self:_Teller, r):
     "Write the final answer of `r`, and its length and speed"
@@ -162,7 +168,7 @@ def end(self:_Teller, r):
     self.out.write(f'\n{self.dim}({r.tokens} tokens, {r.speed:.1f} tokens/s{cut}){self.plain}\n\n')
     self.out.flush()
 
-# %% ../nbs/04a_chat.ipynb #da149d8c
+# %% ../nbs/04a_chat.ipynb #5cb14613
 def _tell(chat, question, out, **how):
     "Write a reply to `out` as it comes; Ctrl-C stops it, and then raises `KeyboardInterrupt`"
     chat.load()
@@ -178,7 +184,7 @@ def _tell(chat, question, out, **how):
     teller.end(r)
     return r
 
-# %% ../nbs/04a_chat.ipynb #002138b2
+# %% ../nbs/04a_chat.ipynb #032585bc
 def _lines():
     "Questions from standard input, one a line, up to `exit`; a `TinyReasoningError` where there is none"
     n = 0
@@ -187,7 +193,7 @@ def _lines():
     except UnicodeDecodeError: raise TinyReasoningError(f'standard input is not {sys.stdin.encoding} text') from None
     if not n: raise TinyReasoningError('no question on standard input; give one there or with --question')
 
-# %% ../nbs/04a_chat.ipynb #21cb8bf6
+# %% ../nbs/04a_chat.ipynb #c2a8906b
 def _converse(chat, **how):
     "Ask for problems and answer them, until `exit` or the end of input"
     try: import readline
@@ -198,6 +204,9 @@ def _converse(chat, **how):
     while True:
         try: question = input('Problem: ').strip()
         except (EOFError, KeyboardInterrupt): return print()
+        except UnicodeDecodeError:
+            print('Not UTF-8 text\n')
+            continue
         if question=='exit': return
         if not question: continue
         try: _tell(chat, question, sys.stdout, **how)
@@ -216,6 +225,7 @@ def talk(
     chat = Chat(cfg)
     if chat.problem and not base: raise TinyReasoningError(f'{chat.problem}; or talk to the base model with --base')
     how = dict(model='base' if base else 'tuned', temperature=temperature)
+    chat._check(**how)
     if not question and sys.stdin.isatty() and sys.stdout.isatty(): return _converse(chat, **how)
     for o in [question] if question else _lines():
         answer = _tell(chat, o, sys.stderr, **how).answer

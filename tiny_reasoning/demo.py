@@ -22,7 +22,7 @@ def _html(kind, *children):
     "A `div` of class `tr-<kind>` as text for a browser"
     return visible(to_xml(Div(*children, cls=f'tr-{kind}'), indent=False))
 
-# %% ../nbs/05_demo.ipynb #9a51372c
+# %% ../nbs/05_demo.ipynb #7c07fc79
 def _verdict(r, gold):
     "Whether `r` is right, as HTML; nothing where that cannot be said"
     if not gold or not r.done or r.stopped: return ''
@@ -52,7 +52,7 @@ class Column(w.VBox):
         super().__init__([w.HTML(_html('name', title)), self.think, self.rest, self.speed])
         self.add_class('tr-reply')
 
-# %% ../nbs/05_demo.ipynb #728cd694
+# %% ../nbs/05_demo.ipynb #d863a59b
 @patch
 def show(
     self:Column,
@@ -79,7 +79,7 @@ def fail(
     if not isinstance(e, TinyReasoningError): text = f'{type(e).__name__}: {text}'
     self.speed.value = _html('error', text)
 
-# %% ../nbs/05_demo.ipynb #86231e6b
+# %% ../nbs/05_demo.ipynb #d772c025
 class Controls(w.VBox):
     "Which models answer, and how"
     def __init__(
@@ -112,7 +112,7 @@ def example_problems(
     except TinyReasoningError as e: log.warning(e)
     return [own]
 
-# %% ../nbs/05_demo.ipynb #7038e34a
+# %% ../nbs/05_demo.ipynb #349d4bb2
 class Examples(w.HBox):
     "A button for each problem"
     def __init__(
@@ -129,7 +129,7 @@ class Examples(w.HBox):
         res.on_click(lambda _: ask(question))
         return res
 
-# %% ../nbs/05_demo.ipynb #4209b47e
+# %% ../nbs/05_demo.ipynb #6d4ac4a9
 class Question(w.HBox):
     "A field for a problem, and buttons"
     def __init__(self):
@@ -178,7 +178,7 @@ class ChatUI(w.VBox):
         self._connect()
         self._busy(False)
 
-# %% ../nbs/05_demo.ipynb #ea36c8c9
+# %% ../nbs/05_demo.ipynb #d1b1a97d
 @patch
 def _layout(self:ChatUI):
     "Put the parts one below the other"
@@ -188,7 +188,7 @@ def _layout(self:ChatUI):
     self.children = [*above, scroll, self.question, self.notice, self.status]
     self.add_class('tr-chat')
 
-# %% ../nbs/05_demo.ipynb #19aa8dd8
+# %% ../nbs/05_demo.ipynb #8ce7bb0c
 @patch
 def _connect(self:ChatUI):
     "Say what the buttons do"
@@ -227,6 +227,7 @@ def submit(
     if self.thread and self.thread.is_alive():
         self.notice.value = _html('notice', 'A reply is being written. Stop it, or wait, and send this again.')
         return
+    self._busy(True)
     columns = {o:Column(o.capitalize()) for o in self.controls.models.value}
     self.turns.children += (w.VBox([w.HTML(_html('user', question)), w.HBox(list(columns.values()))]),)
     self.question.text.value,self.halted = '',False
@@ -237,7 +238,6 @@ def submit(
 @patch
 def _answer(self:ChatUI, question, columns, how):
     "Let the model of each column answer `question`"
-    self._busy(True)
     for name,col in columns.items():
         try: self._reply(question, name, col, how)
         except Exception as e: col.fail(e)
@@ -253,7 +253,7 @@ def _reply(self:ChatUI, question, name, col, how):
             if self.halted: break
             if time.time()-shown<0.1: continue
             col.show(r, gold)
-            shown = time.time()
+            self.status.value,shown = _html('status', 'Writing'),time.time()
     col.show(r, gold)
 
 # %% ../nbs/05_demo.ipynb #e97d93a3

@@ -319,7 +319,7 @@ def _in_threads(f, items, at_once):
     finally:
         while not todo.empty(): todo.get()  # who leaves early leaves nothing to do
 
-# %% ../nbs/02c_traces.ipynb #aa8d40c0
+# %% ../nbs/02c_traces.ipynb #50bd3b58
 def _hopeless(e):
     "Whether asking again cannot help"
     from openai import APIConnectionError, APITimeoutError
@@ -345,7 +345,7 @@ def ask(
             if isinstance(o, Exception):
                 failures[why := teacher.why(o)] += 1
                 in_a_row += 1
-                if _hopeless(o) or in_a_row>=max(at_once, 5): raise TinyReasoningError(f'{teacher.url}: {why}. {bar.n:,} of {bar.total:,} replies are kept: start again to go on')
+                if _hopeless(o) or in_a_row>=min(max(at_once, 5), len(items)): raise TinyReasoningError(f'{teacher.url}: {why}. {bar.n:,} of {bar.total:,} replies are kept: start again to go on')
                 continue
             journal.add(row, o)
             in_a_row,tokens = 0,tokens+o['tokens']
