@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help install quickstart test test-alone train evaluate inference demo test-browser test-site bench docs readme prepare clean
+.PHONY: help install quickstart test test-alone train evaluate inference demo test-browser test-site faults bench docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -22,7 +22,7 @@ install: .venv/.installed ## Make .venv with the tested versions; does nothing w
 # The stamp is newer than everything that decides what is installed
 .venv/.installed: settings.ini setup.py pyproject.toml constraints.txt | .venv/bin/pip
 	@echo 'Installing the tested versions into .venv: a minute or two, most of it for torch'
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,teacher]'
 	@touch $@
 
 quickstart: install     ## Train the embedded model on the CPU, then print the before/after table
@@ -57,8 +57,11 @@ test-site: .venv/.browser ## Every page of the site in a real browser; needs Qua
 
 .venv/.browser: .venv/.installed
 	@echo 'Installing Voilà and Playwright into .venv'
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,browser]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,teacher,browser]'
 	@touch $@
+
+faults: install         ## What users and machines do wrong, tried on the real commands (ARGS: groups, --quick)
+	$(BIN)/python .ci/faults.py $(ARGS)
 
 bench: install          ## Benchmarks that this machine can run, into benchmarks/*.json (ARGS: names and options)
 	$(BIN)/python benchmarks/run.py $(ARGS)

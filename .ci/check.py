@@ -9,25 +9,9 @@ from nbdev.processors import clean_magics,filter_stream_,hide_,hide_line,rm_expo
 from nbdev.process import NBProcessor
 import nbformat
 
-<<<<<<< HEAD
-cfg = get_config()
-lib = cfg.lib_name
-
-mods = sorted(p.stem for p in (root/lib).glob('*.py') if p.stem[0]!='_' and p.stem!='all')
 late = ['trainer']  # derives classes from trl's, so it imports trl at its top; `train` imports it after Unsloth, and `all` leaves it out
 early = [o for o in mods if o not in late]
 
-class Failed(Exception): "What went wrong, in words for the person who reads the log"
-
-def run(*cmd, **kw):
-    "Output of `cmd`, which must succeed"
-    res = subprocess.run([str(o) for o in cmd], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw)
-    if res.returncode: raise Failed(f"{' '.join(map(str,cmd))} ended with status {res.returncode}\n{res.stdout}")
-    return res.stdout
-
-def cells_of(f): return json.loads(f.read_text(encoding='utf-8'))['cells']
-=======
->>>>>>> site
 def snapshot(*globs): return {p.relative_to(root): p.read_bytes() for g in globs for p in root.glob(g)}
 
 def unchanged(globs, cmd, why):

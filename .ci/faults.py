@@ -3,6 +3,7 @@ what must come of it. Most rows are generated. They run in this process with a r
 kills, races and closed streams get processes of their own. Arguments: groups to run (all without any); `--quick` takes a part of each."""
 import contextlib, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Callable
 
@@ -14,6 +15,8 @@ from tiny_reasoning.files import Ledger
 seconds = 30 # The longest that an error may take in this process
 logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
 control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
+
+commands = dict(tiny_train=('train','train'), tiny_eval=('eval','evaluate'), tiny_chat=('chat','talk')) # Command -> module and function
 
 @dataclass
 class Outcome:
@@ -27,7 +30,7 @@ class Outcome:
     def said(self):
         "Its lines on standard error, without the log and the bars"
         lines = [o for o in re.split(r'[\r\n]+', self.err) if o.strip()]
-        return [o for o in lines if not logged.match(o) and not re.search(r'\d+%\||\bstep/s|\bquestion/s|s/question|s/step', o)]
+        return [o for o in lines if not logged.match(o) and not re.search(r'\d+%\||\bstep/s|\bexamples/s|\bquestion/s|\breply/s|s/reply|s/question|s/step', o)]
 
     def problem(self, status, words=''):
         "What is wrong with this outcome, where `status` and `words` were wanted; None where nothing is"
@@ -43,8 +46,8 @@ class Outcome:
 
 def ask(name, *argv):
     "Run the command `name` with `argv` in this process"
-    from tiny_reasoning import chat, eval, train
-    f = dict(tiny_train=train.train, tiny_eval=eval.evaluate, tiny_chat=chat.talk)[name]
+    module,f = commands[name]
+    f = getattr(import_module(f'tiny_reasoning.{module}'), f)
     out,err,start = io.StringIO(), io.StringIO(), time.time()
     for h in log.handlers: h.setStream(err)
     try:
@@ -115,7 +118,7 @@ def model(d):
 
 def flags(out, *more, name=None):
     "A run of two steps in the folder `out`"
-    return ['--config', 'cpu', '--model.name', name or tiny(), '--output_dir', out, *'--max_steps 2 --num_samples 12 --test_samples 4 --data.unseen_samples 0 '
+    return ['--config', 'cpu', '--model.name', tiny() if name is None else name, '--output_dir', out, *'--max_steps 2 --num_samples 12 --test_samples 4 --data.unseen_samples 0 '
         '--evaluation.max_new_tokens 8 --eval_steps 1 --save_steps 1 --warmup_steps 0 --batch_size 2 --validation_split 0.34'.split(), *more]
 
 def trained(d, *more):
@@ -501,7 +504,7 @@ for i in range(8):
         if len(got)!=12 or abs(got[-1]-want[-1])>1e-4: return f'{got[-1:]} after {len(got)} validations, not {want[-1:]}'
 
 # --- what comes in and goes out
-module = {'tiny_train':'train', 'tiny_eval':'eval', 'tiny_chat':'chat'}
+module = {k:v[0] for k,v in commands.items()}
 for name in module:
     def run_closed(d, name=name): return shell('sh', '-c', f'exec "{sys.executable}" -m tiny_reasoning.{module[name]} --config nowhere.yaml <&- ').problem(2)
     cases.append(Case('streams', f'{name}: stdin closed', run_closed))

@@ -36,7 +36,7 @@ def _speed(a, f, prompts, *args, **kwargs):
                          tokens_per_second=round(n/calls[1], 1), first_call_tokens_per_second=round(n/calls[0], 1), **memory())
 
 def ours(a):
-    from tiny_reasoning.eval import generate
+    from tiny_reasoning.generate import generate
     model,tokenizer,ps = _load(a)
     replies,res = _speed(a, generate, ps, model, tokenizer, ps, max_new_tokens=a.new_tokens, batch_size=None)
     keep(a, 'ours', replies)
@@ -63,7 +63,7 @@ def static(a):
     return res
 
 def exact(a):
-    from tiny_reasoning.eval import generate
+    from tiny_reasoning.generate import generate
     model,tokenizer,ps = _load(a, 'float32')
     n = min(128, a.new_tokens)
     keep(a, 'exact_ours', generate(model, tokenizer, ps[:a.exact], max_new_tokens=n, batch_size=None))

@@ -28,10 +28,11 @@ def _evaluate(a, n):
     out = Path(a.work)/f'gpus_eval_{n}'
     keys = {'model.name':a.smol, 'model.load_in_4bit':False, 'model.backend':'transformers', 'data.dataset_name':a.gsm8k, 'data.test_samples':a.gpu_questions, 'evaluation.max_new_tokens':256, 'project.output_dir':out}
     command('tiny_reasoning.eval', '--config', 'default', *flags(keys), '--base_only', **_launch(n))
-    base = json.loads((out/'eval.json').read_text())['sets']['test']['base']
-    rows = [json.loads(o)['base'] for o in (out/'predictions.jsonl').read_text().splitlines()]
+    ev = json.loads((out/'base_eval.json').read_text())
+    base,speed = ev['sets']['test']['base'], ev['speed']['base']
+    rows = [json.loads(o)['base'] for o in (out/'base_predictions.jsonl').read_text().splitlines()]
     keep(a, f'evaluate_{n}', [dict(text=o['output'], tokens=o['tokens']) for o in rows])
-    return dict(processes=n, **{k:base[k] for k in ('questions','tokens_per_second','seconds','mean_tokens')})
+    return dict(processes=n, **speed, **{k:base[k] for k in ('questions','mean_tokens')})
 
 for _n in (1,2,4,8):
     globals()[f'train_{_n}'] = lambda a, n=_n: _train(a, n)

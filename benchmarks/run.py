@@ -12,7 +12,7 @@ from threading import Lock
 from datetime import datetime, timezone
 from common import *
 
-names = ['training','evaluation','learning','grpo','memory','backends','gpus']
+names = ['training','evaluation','learning','recipes','grpo','memory','backends','gpus']
 modules = {o:importlib.import_module(o) for o in names}
 writing = Lock()
 

@@ -3,6 +3,9 @@ from .files import *
 from .data import *
 from .model import *
 from .generate import *
+from .traces import *
 from .train import *
 from .eval import *
+from .chat import *
+from .export import *
 from .demo import *

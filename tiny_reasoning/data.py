@@ -305,9 +305,9 @@ def _not_a_row(line):
     if not isinstance(o, dict): return f'got {shorten(o)}; allowed: an object with question and answer'
     if re.search(r'[\ud800-\udfff]', json.dumps(o, ensure_ascii=False)): return 'half a character (a lone surrogate)'
 
-def _bad_json(text):
-    "The first line of `text` that is wrong, and why; a list of rows is one text, other files have a row in each line"
-    if text.lstrip().startswith('['):
+def _bad_json(text, lines):
+    "The first row of `text` that is wrong, and why; each of its `lines` is a row, or it is one list of rows"
+    if not lines and text.lstrip().startswith('['):
         try: rows = json.loads(text)
         except json.JSONDecodeError as e: return f'line {e.lineno}: {_json_error(e)}'
         except (ValueError, RecursionError) as e: return one_line(e)
@@ -324,7 +324,7 @@ def _bad_file(path):
     if data.startswith(b'\xef\xbb\xbf') and path.suffix=='.json': return 'it begins with a byte order mark; save it as UTF-8 without one'
     try: text = data.decode()
     except UnicodeDecodeError as e: return f'line {data[:e.start].count(10)+1} is not UTF-8; save the file as UTF-8'
-    if path.suffix!='.csv': return _bad_json(text)
+    if path.suffix!='.csv': return _bad_json(text, path.suffix=='.jsonl')
     return None if len(text.splitlines())>1 else 'no row is in it'
 
 # %% ../nbs/01_data.ipynb #28a57a10
@@ -350,10 +350,11 @@ def _read_files(files):
     path = files[0]
     if path.suffix not in _formats: raise TinyReasoningError(f'data.dataset_name: {path}: files may end in {", ".join(_formats)}')
     if '::' in str(path): raise TinyReasoningError(f'Cannot read {path}: "::" means something else to datasets; rename it')
-    try: return _pairs(_load_dataset(_formats[path.suffix], data_files=[glob.escape(str(o)) for o in files], split='train'), path)
-    except ValueError as e:
-        bad,why = first(((o, _bad_file(o)) for o in files), lambda o: o[1]) or (path, one_line(e))
-        raise TinyReasoningError(f'Cannot read {bad}: {why}') from None
+    for o in files:
+        if why := _bad_file(o): raise TinyReasoningError(f'Cannot read {o}: {why}')
+    try: ds = _load_dataset(_formats[path.suffix], data_files=[glob.escape(str(o)) for o in files], split='train')
+    except ValueError as e: raise TinyReasoningError(f'Cannot read {path}: {one_line(e)}') from None
+    return _pairs(ds, path)
 
 def _read_hub(d, split):
     "The rows in `split` of a name on the hub, as dicts"

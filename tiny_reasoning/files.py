@@ -65,7 +65,7 @@ def writable(
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path): return path
     except (OSError, ValueError) as e: # ValueError: an empty name, or a NUL in it
-        raise ConfigError(f'{key}: cannot write into {shorten(folder)}: {getattr(e, "strerror", None) or e}') from None
+        raise ConfigError(f'{key}: cannot write into {shorten(str(folder))}: {getattr(e, "strerror", None) or e}') from None
 
 # %% ../nbs/00a_files.ipynb #c7629e6d
 _lock = '.tiny_reasoning.lock'

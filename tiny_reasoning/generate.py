@@ -84,8 +84,9 @@ def _same_input(parent):
 # %% ../nbs/02a_generate.ipynb #65e2528a
 class fast_adapter:
     "A context in which the adapter of `model` takes two kernels a layer instead of six; for inference in `eval` mode, and safe to enter again and again"
-    def __init__(self, model # With an adapter, or without: then nothing happens
-                ):
+    def __init__(self,
+        model, # With an adapter, or without: then nothing happens
+    ):
         self.forwards = []
         if not hasattr(model, 'peft_config'): return
         for parent in model.modules():
@@ -102,13 +103,14 @@ class fast_adapter:
             if f is None: del l.forward
             else: l.forward = f
 
-# %% ../nbs/02a_generate.ipynb #ad4d5ed6
-def next_token(logits, # [rows, vocabulary]
-               u=None, # Uniform numbers in [0,1), [rows, 1]; None: the likeliest token
-               temperature:float=1., # Logits are divided by it
-               top_p:float=1. # Only the likeliest tokens that together reach this probability
-              ): # [rows, 1]
-    "Each row's next token, by [inverse transform sampling](https://en.wikipedia.org/wiki/Inverse_transform_sampling): the first at which the summed probabilities exceed `u`"
+# %% ../nbs/02a_generate.ipynb #75cfac4b
+def next_token(
+    logits, # [rows, vocabulary]
+    u=None, # Uniform numbers in [0,1), [rows, 1]; None: the likeliest token
+    temperature:float=1., # Logits are divided by it
+    top_p:float=1., # Only the likeliest tokens that together reach this probability
+): # [rows, 1]
+    "Each row's next token: the likeliest, or the first at which the summed probabilities exceed `u`"
     import torch
     if u is None: return logits.argmax(-1, keepdim=True)
     logits = logits.float()
@@ -120,11 +122,12 @@ def next_token(logits, # [rows, vocabulary]
     res = torch.searchsorted(summed, u*total, right=True)
     return order.gather(1, res) if top_p<1 else res
 
-# %% ../nbs/02a_generate.ipynb #235d8ba3
-def token_logprobs(logits, # [rows, vocabulary]
-                   tokens, # [rows, 1]
-                   temperature:float=1. # Logits are divided by it; 0 counts as 1
-                  ): # [rows, 1]
+# %% ../nbs/02a_generate.ipynb #fd1f780b
+def token_logprobs(
+    logits, # [rows, vocabulary]
+    tokens, # [rows, 1]
+    temperature:float=1., # Logits are divided by it; 0 counts as 1
+): # [rows, 1]
     "Log-probabilities of `tokens` at `temperature`, before any `top_p`: what a policy gradient needs"
     return (logits.float()/(temperature or 1)).log_softmax(-1).gather(1, tokens)
 
@@ -148,15 +151,33 @@ class Sampling:
         if not self.logprobs: return tokens, logits.new_empty(len(tokens), 0)
         return tokens, token_logprobs(logits, tokens, self.temperature)
 
+# %% ../nbs/02a_generate.ipynb #ad79da1e
+def _noise(seed, prompts, n, steps):
+    "[prompts*n, steps] uniform numbers; those of reply j to prompt i follow from `seed`, i and j alone"
+    import numpy as np, torch
+    draw = lambda i, j: np.random.default_rng([seed, i, j]).random(steps, dtype=np.float32)
+    return torch.tensor(np.stack([draw(i, j) for i in prompts for j in range(n)]))
+
+def _check(temperature, top_p):
+    "Raise a `ConfigError` where a setting is out of its range"
+    if not 0<=temperature<float('inf'): raise ConfigError(f'temperature: got {temperature}; allowed: float >= 0')
+    if not 0<top_p<=1: raise ConfigError(f'top_p: got {top_p}; allowed: float > 0 <= 1')
+
+def _seed(seed):
+    "`seed`, or one drawn by torch"
+    import torch
+    return torch.randint(2**31, ()).item() if seed is None else seed
+
 # %% ../nbs/02a_generate.ipynb #fc663261
 class Decoder:
     "Replies to a batch of prompts, token by token; each step is a CUDA graph where there is a GPU"
-    def __init__(self, model, # Causal language model, with or without an adapter
-                 x, # Prompts padded on the left: input_ids and attention_mask, [prompts, length]
-                 n:int=1, # Replies to each prompt; rows are prompts*n
-                 sampling=None, # A `Sampling`; greedy by default
-                 room:int=64 # Positions by which the cache grows when it is full
-                ):
+    def __init__(self,
+        model, # Causal language model, with or without an adapter
+        x, # Prompts padded on the left: input_ids and attention_mask, [prompts, length]
+        n:int=1, # Replies to each prompt; rows are prompts*n
+        sampling=None, # A `Sampling`; greedy by default
+        room:int=64, # Positions by which the cache grows when it is full
+    ):
         import torch
         from transformers import StaticCache
         store_attr('model,room')
@@ -170,7 +191,7 @@ class Decoder:
             out = model(**x, position_ids=(self.seen.cumsum(1)-1).clamp(min=0), past_key_values=self.cache, use_cache=True, logits_to_keep=1)
         rows = torch.arange(prompts, device=model.device).repeat_interleave(n)
         self.tokens,self.logprobs = self.sampling(out.logits[rows,-1], self.at)
-        if n>1: self._move(rows)
+        if n>1: self._move(rows, room)
 
 # %% ../nbs/02a_generate.ipynb #47af9822
 @patch
@@ -184,11 +205,12 @@ def _move(self:Decoder, rows, more=0):
         l.keys,l.values = (pad(o[rows], (0,0,0,more)) for o in (l.keys,l.values))
         l.max_cache_len += more
 
-# %% ../nbs/02a_generate.ipynb #b78a325f
+# %% ../nbs/02a_generate.ipynb #92abcd56
 @patch
-def resize(self:Decoder, rows=slice(None), # Indices of the rows that stay
-           more:int=0 # Positions to add
-          ):
+def resize(self:Decoder,
+    rows=slice(None), # Indices of the rows that stay
+    more:int=0, # Positions to add
+):
     "Let go of the other rows, and make room"
     self._move(rows, more)
     self.tokens,self.logprobs,self.sampling = self.tokens[rows], self.logprobs[rows], self.sampling.keep(rows)
@@ -224,16 +246,17 @@ def _upto(eos, tokens, logprobs):
     end = tokens.index(eos)+1 if eos in tokens else len(tokens)
     return tokens[:end], logprobs[:end]
 
-# %% ../nbs/02a_generate.ipynb #a44e6e83
-def decode(model, # From `load_model`, with or without an adapter
-           x, # Prompts padded on the left: input_ids and attention_mask, [prompts, length]
-           eos:int, # Token that ends a reply
-           max_new_tokens:int, # Longest reply in tokens
-           n:int=1, # Replies to each prompt
-           sampling=None, # A `Sampling`; greedy by default
-           ended=noop, # Called with the number of replies that have just ended
-           every:int=8 # Steps between looks
-          )->list: # For each of prompts*n replies: tokens up to and with `eos`, and their log-probabilities
+# %% ../nbs/02a_generate.ipynb #14a64ad5
+def decode(
+    model, # From `load_model`, with or without an adapter
+    x, # Prompts padded on the left: input_ids and attention_mask, [prompts, length]
+    eos:int, # Token that ends a reply
+    max_new_tokens:int, # Longest reply in tokens
+    n:int=1, # Replies to each prompt
+    sampling=None, # A `Sampling`; greedy by default
+    ended=noop, # Called with the number of replies that have just ended
+    every:int=8, # Steps between looks
+)->list: # For each of prompts*n replies: tokens up to and with `eos`, and their log-probabilities
     "Replies to one batch of prompts"
     import torch
     with torch.inference_mode():
@@ -275,7 +298,7 @@ class _Choose:
 def _by_generate(model, x, eos, max_new_tokens, n=1, sampling=None, ended=noop, see=noop):
     "As `decode`, by the model's own `generate`"
     import torch
-    from transformers import GenerationConfig
+    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
     x = {k:v.repeat_interleave(n, 0) for k,v in x.items()}
     config = GenerationConfig(do_sample=False, repetition_penalty=1., max_new_tokens=max_new_tokens, eos_token_id=eos, pad_token_id=eos)
     choose = _Choose(sampling or Sampling(), see)
@@ -310,36 +333,27 @@ def _batches(items, size, f, bar):
         bar.update(before-bar.n)
     return res
 
-# %% ../nbs/02a_generate.ipynb #ad79da1e
-def _noise(seed, prompts, n, steps):
-    "[prompts*n, steps] uniform numbers; those of reply j to prompt i follow from `seed`, i and j alone"
-    import numpy as np, torch
-    draw = lambda i, j: np.random.default_rng([seed, i, j]).random(steps, dtype=np.float32)
-    return torch.tensor(np.stack([draw(i, j) for i in prompts for j in range(n)]))
+# %% ../nbs/02a_generate.ipynb #9e412df5
+def _reply(tokenizer, ids, logprobs, keep=False):
+    "A reply as a dict; with its `ids` and `logprobs` where `keep`"
+    ended = ids[-1]==tokenizer.eos_token_id
+    res = dict(text=tokenizer.decode(ids, skip_special_tokens=True), tokens=len(ids)-ended, cut_off=not ended)
+    return res | dict(ids=ids, logprobs=logprobs) if keep else res
 
-def _check(temperature, top_p):
-    "Raise a `ConfigError` where a setting is out of its range"
-    if not 0<=temperature<float('inf'): raise ConfigError(f'temperature: got {temperature}; allowed: float >= 0')
-    if not 0<top_p<=1: raise ConfigError(f'top_p: got {top_p}; allowed: float > 0 <= 1')
-
-def _seed(seed):
-    "`seed`, or one drawn by torch"
-    import torch
-    return torch.randint(2**31, ()).item() if seed is None else seed
-
-# %% ../nbs/02a_generate.ipynb #99c82783
-def generate(model, # Model, with or without an adapter
-             tokenizer, # From `load_model`
-             prompts:list, # Conversations: lists of messages
-             max_new_tokens:int=512, # Longest reply in tokens
-             batch_size:int|None=None, # Replies side by side; None: 1,024 on a GPU, or as many as fit, and 64 on a CPU
-             desc:str|None='Generating', # Label of the bar; None: no bar
-             n:int=1, # Replies to each prompt, which goes through the model once
-             temperature:float=0., # 0 is greedy
-             top_p:float=1., # Draw from the likeliest tokens that together have this probability
-             seed:int|None=None, # The same for the same replies, whatever the batches; None draws one
-             logprobs:bool=False # Give `ids` and `logprobs` as well
-            )->list: # In the order of `prompts`, a dict of text, tokens (eos not counted) and cut_off; with n>1 a list of n of them
+# %% ../nbs/02a_generate.ipynb #5fdf8291
+def generate(
+    model, # Model, with or without an adapter
+    tokenizer, # From `load_model`
+    prompts:list, # Conversations: lists of messages
+    max_new_tokens:int=512, # Longest reply in tokens
+    batch_size:int|None=None, # Replies side by side; None: 1,024 on a GPU, or as many as fit, and 64 on a CPU
+    desc:str|None='Generating', # Label of the bar; none for no bar
+    n:int=1, # Replies to each prompt, which goes through the model once
+    temperature:float=0., # 0 is greedy
+    top_p:float=1., # Draw from the likeliest tokens that together have this probability
+    seed:int|None=None, # The same for the same replies, whatever the batches; None draws one
+    logprobs:bool=False, # Give `ids` and `logprobs` as well
+)->list: # In the order of `prompts`, a dict of text, tokens (eos not counted) and cut_off; with n>1 a list of n of them
     "Replies to `prompts`; log-probabilities are of `logits/temperature` (1 where greedy) before `top_p`, and with `ids` include eos"
     from accelerate.utils import gather_object
     from tqdm import tqdm
@@ -360,12 +374,6 @@ def generate(model, # Model, with or without an adapter
     res = dict(gather_object(list(zip(mine, new))))
     res = [[_reply(tokenizer, *o, logprobs) for o in res[i]] for i in range(len(ids))]
     return [o[0] for o in res] if n==1 else res
-
-def _reply(tokenizer, ids, logprobs, keep=False):
-    "A reply as a dict; with its `ids` and `logprobs` where `keep`"
-    ended = ids[-1]==tokenizer.eos_token_id
-    res = dict(text=tokenizer.decode(ids, skip_special_tokens=True), tokens=len(ids)-ended, cut_off=not ended)
-    return res | dict(ids=ids, logprobs=logprobs) if keep else res
 
 # %% ../nbs/02a_generate.ipynb #f82eb5ec
 def _stream(model, x, eos, max_new_tokens, sampling):
@@ -399,15 +407,16 @@ def _stream_by_generate(model, x, eos, max_new_tokens, sampling):
         left.set()
         thread.join()
 
-# %% ../nbs/02a_generate.ipynb #10af3f28
-def stream(model, # Model, with or without an adapter
-           tokenizer, # From `load_model`
-           messages:list, # One conversation
-           max_new_tokens:int=512, # Longest reply in tokens
-           temperature:float=0., # 0 is greedy
-           top_p:float=1., # Draw from the likeliest tokens that together have this probability
-           seed:int|None=None # The same for the same reply; None draws one
-          ): # Yields dicts of text (all of it so far), tokens, cut_off and done, one a token; the last one is done
+# %% ../nbs/02a_generate.ipynb #c72b13b3
+def stream(
+    model, # Model, with or without an adapter
+    tokenizer, # From `load_model`
+    messages:list, # One conversation
+    max_new_tokens:int=512, # Longest reply in tokens
+    temperature:float=0., # 0 is greedy
+    top_p:float=1., # Draw from the likeliest tokens that together have this probability
+    seed:int|None=None, # The same for the same reply; None draws one
+): # Yields dicts of text (all of it so far), tokens, cut_off and done, one a token; the last one is done
     "One reply as it grows; closing the generator, or leaving its loop, stops it"
     _check(temperature, top_p)
     model.eval()

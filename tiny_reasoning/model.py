@@ -136,6 +136,8 @@ def _from_cache(path, dest):
 def _local(path, name):
     "`path` as a model's folder; one where there is no model, or a model in pickles, is a `TinyReasoningError`"
     if not (path/'config.json').is_file(): raise TinyReasoningError(f'model.name: no model in {name!r}, as there is no config.json')
+    folders = [o.name for o in path.iterdir() if o.is_dir() and o.suffix in ('.json','.jinja','.safetensors')]
+    if folders: raise TinyReasoningError(f'model.name: {folders[0]} in {name!r} is a folder')
     if not any(path.glob('*.safetensors')): raise TinyReasoningError(f'model.name: no weights in {name!r}: only .safetensors files are read')
     return path
 
@@ -234,10 +236,10 @@ def unless_full(
 # %% ../nbs/02_model.ipynb #2d54fb3d
 def _check_whole(info):
     "Raise a `TinyReasoningError` where tensors are missing, left over or of another shape; `info` is what `from_pretrained` says"
-    words = dict(mismatched_keys='of another shape', missing_keys='missing', unexpected_keys='without a place in the model')
+    words = dict(mismatched_keys='of another shape', missing_keys='that are missing', unexpected_keys='without a place in the model')
     for k,word in words.items():
         names = sorted(o if isinstance(o, str) else o[0] for o in info[k])
-        if names: raise TinyReasoningError(f'{len(names)} tensors are {word}, such as {names[0]}')
+        if names: raise TinyReasoningError(f'tensors {word}: {len(names)}, such as {names[0]}')
 
 def _check_finite(tensors):
     "Raise a `TinyReasoningError` at the first of the `tensors` (pairs of name and tensor) with a number that is not finite"
@@ -313,6 +315,7 @@ def _load(cfg, name):
         if isinstance(e, RuntimeError) and should_reduce_batch_size(e):
             raise TinyReasoningError(f'Out of memory while loading {cfg.model.name[:80]!r}: take a smaller model, or --model.load_in_4bit true') from None
         why = _short(e)
+        if 'trust_remote_code' in str(e): why = 'it needs code that comes with it, and that is not run'
         if isinstance(e, OSError) and not Path(name).exists(): why += '. Without access to the hub use `--config cpu`, or a local folder: `--model.name PATH`'
         raise TinyReasoningError(f'Cannot load {cfg.model.name[:80]!r}: {why}') from None
     for o in (model.config, model.generation_config): o.eos_token_id, o.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
