@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_answer', 'same_answer',
-           'to_row', 'fault', 'question_key', 'keep_good', 'GymRows', 'answer_text', 'score', 'read_rows',
-           'own_test_rows', 'has_solutions', 'read_problems', 'check_solutions', 'n_tokens', 'make_splits',
+           'to_row', 'fault', 'question_key', 'keep_good', 'GymRows', 'answer_text', 'given_answer', 'score',
+           'read_rows', 'own_test_rows', 'has_solutions', 'read_problems', 'check_solutions', 'n_tokens', 'make_splits',
            'fingerprint']
 
 # %% ../nbs/01_data.ipynb #66c56d76
@@ -259,16 +259,23 @@ def answer_text(
     if boxed: return boxed[-1].strip()
     return _says.sub('', lines[-1]).strip('`*. ') or None if lines else None
 
+def given_answer(
+    row:dict, # answer
+    text:str, # A reply
+    strict:bool=False, # Only what follows `**Final Answer:**`
+): # Text, or None
+    "What a reply answers: a number where the right answer is one"
+    return (answer_text if _value(row['answer']) is None else read_answer)(text, strict)
+
 def score(
     row:dict, # answer, and perhaps scorer, a function of text
     text:str, # A reply
     strict:bool=False, # Only what follows `**Final Answer:**`
 )->float: # 0 to 1, which is right
     "What the answer in a reply is worth; a scorer that fails on it says 0"
-    gold,scorer,number = row['answer'], row.get('scorer'), _value(row['answer']) is not None
-    answer = read_answer(text, strict) if number else answer_text(text, strict)
+    gold,scorer,answer = row['answer'], row.get('scorer'), given_answer(row, text, strict)
     if answer is None: return 0.
-    if number and same_answer(gold, answer): return 1.
+    if _value(gold) is not None and same_answer(gold, answer): return 1.
     try: return min(max(float(scorer(answer)), 0.), 1.) if scorer else 0.
     except Exception: return 0.
 

@@ -25,10 +25,9 @@ from .model import *
 from .generate import *
 
 # %% ../nbs/04_eval.ipynb #a36b208a
-def _verdict(gold, text):
-    "Whether the reply `text` gives the answer `gold`, by both readings, and whether it keeps the format"
-    strict,flexible = read_answer(text, strict=True), read_answer(text)
-    return dict(strict=same_answer(gold, strict), flexible=same_answer(gold, flexible), format=has_format(text))
+def _verdict(row, text):
+    "Whether the reply `text` gives the answer of `row`, by both readings, and whether it keeps the format"
+    return dict(strict=score(row, text, strict=True)==1, flexible=score(row, text)==1, format=has_format(text))
 
 def judge(
     rows, # Rows with question and answer
@@ -36,7 +35,7 @@ def judge(
 )->list: # Dicts of question, gold, output, strict, flexible, format, cut_off, tokens
     "A verdict on each reply"
     def one(row, r):
-        return dict(question=row['question'], gold=row['answer'], output=r['text'], **_verdict(row['answer'], r['text']),
+        return dict(question=row['question'], gold=row['answer'], output=r['text'], **_verdict(row, r['text']),
                     cut_off=r['cut_off'], tokens=r['tokens'])
     return [one(o,r) for o,r in zip(rows, replies, strict=True)]
 
@@ -147,13 +146,16 @@ def sampled(
     replies:list, # For each a list of samples, from `generate`
 )->tuple: # samples of each question (dicts of output, answer, flexible), and numbers: samples, pass_at, majority
     "Verdicts on several samples for each question, by the flexible reading"
-    def one(gold, r):
-        answer = read_answer(r['text'])
-        return dict(output=r['text'], answer=answer, flexible=same_answer(gold, answer))
-    samples = [[one(row['answer'], r) for r in rs] for row,rs in zip(rows, replies, strict=True)]
-    return samples, _sampled_numbers([o['answer'] for o in rows], samples)
+    def one(row, r): return dict(output=r['text'], answer=given_answer(row, r['text']), flexible=score(row, r['text'])==1)
+    samples = [[one(row, r) for r in rs] for row,rs in zip(rows, replies, strict=True)]
+    return samples, _sampled_numbers(samples)
 
-def _sampled_numbers(golds, samples):
+def _voted(samples):
+    "Whether the answer that most of `samples` give is right"
+    chosen = majority([o['answer'] for o in samples])
+    return any(o['flexible'] for o in samples if o['answer']==chosen)
+
+def _sampled_numbers(samples):
     "pass@1, 2, 4 … n and maj@n of `samples`, with intervals"
     n = len(samples[0])
     def passed(k):
@@ -161,7 +163,7 @@ def _sampled_numbers(golds, samples):
         low,high = mean_interval(chances)
         return dict(accuracy=sum(chances)/len(chances), low=low, high=high)
     ks = sorted({n} | {2**i for i in range(n.bit_length())})
-    won = sum(same_answer(g, majority([o['answer'] for o in s])) for g,s in zip(golds, samples))
+    won = sum(map(_voted, samples))
     return dict(samples=n, pass_at={str(k):passed(k) for k in ks if k<=n}, majority=_share(won, len(samples)))
 
 # %% ../nbs/04_eval.ipynb #6b6c4cc5

@@ -119,6 +119,11 @@ class GroupTrainer(Halving, GRPOTrainer):
         "TRL's, for what has no replies yet"
         return inputs if isinstance(inputs, dict) else super()._prepare_inputs(inputs)
 
+    def facts(self):
+        "How many replies were drawn, and how fast"
+        seconds,tokens = (sum(o[i] for o in self.rollouts) for i in (0,1))
+        return dict(replies=dict(seconds=round(seconds, 1), tokens=tokens, tokens_per_second=round(tokens/max(seconds, 1e-9))))
+
 # %% ../nbs/03b_grpo.ipynb #b0013556
 @patch
 def teaching(self:GroupTrainer,

@@ -106,6 +106,7 @@ class Halving:
     cfg,rows,checkpointing = None,None,False  # `rows` at once; None: as many as come
     shorter = 'lower --model.max_seq_length'  # What to do where no row fits
     def pieces(self, inputs, rows): return _pieces(inputs, rows)
+    def facts(self): return {}  # What a run's record says besides
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         "Loss of `inputs`, whose gradient is added, in as many pieces as it takes"
