@@ -241,9 +241,8 @@ class GymRows:
 
     def _scored(self, o):
         "A row of which there is only an answer; where many would do, the task may not name one"
-        gold = o['answer'] or '(any that scores)'
-        return dict(question=o['question'], reasoning='', answer=str(gold), scorer=partial(self.ds.score_answer, entry=o))
-
+        gold = str(o['answer'] or '(any that scores)')
+        return dict(question=o['question'], reasoning='', answer=gold, scorer=partial(self.ds.score_answer, entry=o))
 
 # %% ../nbs/01_data.ipynb #7ee09638
 _says = re.compile(r'.*\banswer(?:\s+is|:)\s*', re.I)
@@ -275,9 +274,11 @@ def score(
     "What the answer in a reply is worth; a scorer that fails on it says 0"
     gold,scorer,answer = row['answer'], row.get('scorer'), given_answer(row, text, strict)
     if answer is None: return 0.
-    if _value(gold) is not None and same_answer(gold, answer): return 1.
-    try: return min(max(float(scorer(answer)), 0.), 1.) if scorer else 0.
+    number = _value(gold) is not None
+    if number and same_answer(gold, answer): return 1.
+    try: res = float(scorer(answer)) if scorer else 0.
     except Exception: return 0.
+    return float(res>=1) if number else min(max(res, 0.), 1.)
 
 # %% ../nbs/01_data.ipynb #2cc84760
 _formats = {'.jsonl':'json', '.json':'json', '.csv':'csv', '.parquet':'parquet'}

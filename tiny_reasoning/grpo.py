@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['reward_functions', 'group_config', 'question_order', 'to_questions', 'plain_forward', 'rollout', 'GroupTrainer',
-           'no_head', 'log_probs', 'to_right', 'GroupProgress', 'Samples', 'measure_rates', 'known_rates',
-           'worth_asking', 'thin_frozen', 'make_group_trainer']
+           'no_head', 'log_probs', 'to_right', 'measure_rates', 'known_rates', 'worth_asking', 'GroupProgress',
+           'Samples', 'samples_table', 'thin_frozen', 'make_group_trainer']
 
-# %% ../nbs/03b_grpo.ipynb #b0007bbc
+# %% ../nbs/03b_grpo.ipynb #b0009aab
 import json, random, time
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +27,7 @@ from .model import *
 from .generate import *
 from .trainer import *
 
-# %% ../nbs/03b_grpo.ipynb #b0009aab
+# %% ../nbs/03b_grpo.ipynb #b0017334
 def reward_functions(
     rows:list, # Rows from `make_splits`
 )->list: # Functions as TRL wants them: lists of completions and of indices into `rows` to a list of rewards
@@ -38,7 +38,7 @@ def reward_functions(
     def format(completions, **kwargs): return [float(has_format(o[0]['content'])) for o in completions]
     return [right, format]
 
-# %% ../nbs/03b_grpo.ipynb #b000b99a
+# %% ../nbs/03b_grpo.ipynb #b0034335
 def group_config(
     cfg:Config, # Sections `project`, `training`, `model` and `grpo`
     **kwargs, # Further arguments of `GRPOConfig`
@@ -54,7 +54,7 @@ def group_config(
     try: return GRPOConfig(**a | kwargs)
     except (ValueError, OverflowError) as e: raise ConfigError(f'training, grpo: {e}') from None
 
-# %% ../nbs/03b_grpo.ipynb #b000d889
+# %% ../nbs/03b_grpo.ipynb #b003a002
 def question_order(
     n:int, # Questions there are
     cfg:Config, # Steps, questions a step and seed
@@ -73,7 +73,7 @@ def to_questions(
     "Prompts in the order in which they are asked, each with the index of its row"
     return Dataset.from_list([dict(prompt=to_prompt(rows[i]['question'], cfg.data.system_prompt), row=i) for i in order])
 
-# %% ../nbs/03b_grpo.ipynb #b000f778
+# %% ../nbs/03b_grpo.ipynb #b0041bbe
 @contextmanager
 def plain_forward(
     model, # That a trainer may have prepared
@@ -101,7 +101,7 @@ def rollout(
     replies = [o['ids'] for g in groups[first:first+mine] for o in g]
     return dict(prompt_ids=encode(t.processing_class, prompts).input_ids, completion_ids=replies, logprobs=None)
 
-# %% ../nbs/03b_grpo.ipynb #b0011667
+# %% ../nbs/03b_grpo.ipynb #b004599c
 class GroupTrainer(Halving, GRPOTrainer):
     "GRPOTrainer with replies from the decoder and no padding on the left, which goes on where memory runs out"
     shorter = 'lower --grpo.max_completion_length'
@@ -124,7 +124,7 @@ class GroupTrainer(Halving, GRPOTrainer):
         seconds,tokens = (sum(o[i] for o in self.rollouts) for i in (0,1))
         return dict(replies=dict(seconds=round(seconds, 1), tokens=tokens, tokens_per_second=round(tokens/max(seconds, 1e-9))))
 
-# %% ../nbs/03b_grpo.ipynb #b0013556
+# %% ../nbs/03b_grpo.ipynb #b004f447
 @patch
 def teaching(self:GroupTrainer,
     batch:dict, # Replies with masks and advantages, from TRL
@@ -149,7 +149,7 @@ def pieces(self:GroupTrainer, inputs, rows):
         return res
     return [cut(i) for i in range(0, len(inputs['prompt_ids']), rows)]
 
-# %% ../nbs/03b_grpo.ipynb #b0015445
+# %% ../nbs/03b_grpo.ipynb #b0058ef2
 @contextmanager
 def no_head(
     model, # With an adapter, or without
@@ -179,7 +179,7 @@ def log_probs(
     res = [checkpoint(_of_some, head, temperature, *o, use_reentrant=False) for o in some]
     return [torch.cat(o) for o in zip(*res)]
 
-# %% ../nbs/03b_grpo.ipynb #b0017334
+# %% ../nbs/03b_grpo.ipynb #b005ebbf
 def to_right(
     ids, # Prompts padded on the left, then completions padded on the right, [rows, length]
     mask, # 1 where there is a token
@@ -210,7 +210,7 @@ def _get_per_token_logps_and_entropies(self:GroupTrainer, model, input_ids, atte
     logps,entropies = (torch.zeros(there.shape, device=ids.device, dtype=o.dtype).masked_scatter(there, o) for o in found)
     return logps, entropies, None
 
-# %% ../nbs/03b_grpo.ipynb #b0019223
+# %% ../nbs/03b_grpo.ipynb #b006e337
 @patch
 def evaluate(self:GroupTrainer, *args, **kwargs):
     "Share of validation questions that are answered rightly, greedily; no memory of the GPU is kept for it"
@@ -224,37 +224,7 @@ def evaluate(self:GroupTrainer, *args, **kwargs):
     self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, res)
     return res
 
-# %% ../nbs/03b_grpo.ipynb #b001b112
-class GroupProgress(Progress):
-    "One bar with reward, share of right replies, their length, the share of groups that teach nothing, and validation accuracy"
-    names = {'reward':'reward', 'rewards/right/mean':'right', 'completions/mean_length':'tokens', 'frac_reward_zero_std':'idle', 'eval_accuracy':'validation'}
-
-class Samples(TrainerCallback):
-    "Appends the first group of each logged step to `samples.jsonl`"
-    def __init__(self,
-        trainer, # A `GroupTrainer`
-        rows:list, # Its questions
-    ): self.trainer,self.rows,self.path = trainer, rows, Path(trainer.args.output_dir)/'samples.jsonl'
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        if not state.is_world_process_zero: return
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
-        kept = [o for o in lines if json.loads(o)['step']<=state.global_step]
-        write_whole(self.path, ''.join(f'{o}\n' for o in kept))
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if not state.is_world_process_zero or 'reward' not in logs: return
-        with self.path.open('a') as f: f.write(json.dumps(self.group(state.global_step), ensure_ascii=False)+'\n')
-
-    def group(self, step):
-        "The first group of the last replies, as a dict"
-        logs,n = self.trainer._logs, self.trainer.num_generations
-        row = self.rows[logs['extra']['row'][0]]
-        columns = zip(logs['completion'], logs['rewards']['right'], logs['rewards']['format'], logs['advantages'])
-        replies = [dict(zip(('text','right','format','advantage'), o)) for _,o in zip(range(n), columns)]
-        return dict(step=step, question=row['question'], answer=row['answer'], replies=replies)
-
-# %% ../nbs/03b_grpo.ipynb #b001d001
+# %% ../nbs/03b_grpo.ipynb #b0075ef3
 def measure_rates(
     model, # With an adapter, or without
     tokenizer, # From `load_model`
@@ -292,7 +262,50 @@ def worth_asking(
     if not res: raise TinyReasoningError('No question is answered rightly sometimes: choose easier or harder ones, or train on solutions first')
     return res
 
-# %% ../nbs/03b_grpo.ipynb #b001eef0
+# %% ../nbs/03b_grpo.ipynb #b007f99e
+class GroupProgress(Progress):
+    "One bar with reward, share of right replies, their length, the share of groups that teach nothing, and validation accuracy"
+    names = {'reward':'reward', 'rewards/right/mean':'right', 'completions/mean_length':'tokens', 'frac_reward_zero_std':'idle', 'eval_accuracy':'validation'}
+
+class Samples(TrainerCallback):
+    "Appends the first group of each logged step to `samples.jsonl`"
+    def __init__(self,
+        trainer, # A `GroupTrainer`
+        rows:list, # Its questions
+    ): self.trainer,self.rows,self.path = trainer, rows, Path(trainer.args.output_dir)/'samples.jsonl'
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if not state.is_world_process_zero: return
+        lines = self.path.read_text().split('\n')[:-1] if self.path.exists() else []  # less half a line at the end
+        kept = [o for o in lines if json.loads(o)['step']<=state.global_step]
+        write_whole(self.path, ''.join(f'{o}\n' for o in kept))
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if not state.is_world_process_zero or 'reward' not in logs: return
+        with self.path.open('a') as f: f.write(json.dumps(self.group(state.global_step), ensure_ascii=False)+'\n')
+
+    def group(self, step):
+        "The first group of the last replies, as a dict"
+        logs,n = self.trainer._logs, self.trainer.num_generations
+        row = self.rows[logs['extra']['row'][0]]
+        columns = zip(logs['completion'], logs['rewards']['right'], logs['rewards']['format'], logs['advantages'])
+        replies = [dict(zip(('text','right','format','advantage'), o)) for _,o in zip(range(n), columns)]
+        return dict(step=step, question=row['question'], answer=row['answer'], replies=replies)
+
+# %% ../nbs/03b_grpo.ipynb #b008188d
+def samples_table(
+    path, # A `samples.jsonl`
+    n:int=2, # Groups, spread over the run
+): # HTML, which a notebook shows
+    "Some groups of sample replies with their rewards and advantages"
+    groups = [json.loads(o) for o in Path(path).read_text().splitlines()]
+    some = [groups[round(i*(len(groups)-1)/max(n-1, 1))] for i in range(min(n, len(groups)))]
+    head = Tr(*map(Th, ('reply','right','format','advantage')))
+    def row(o): return Tr(Td(Pre(o['text'])), *(Td(f'{o[k]:.2f}') for k in ('right','format','advantage')))
+    parts = [(P(f'Step {g["step"]}: {g["question"]} ({g["answer"]})'), Table(head, *map(row, g['replies']))) for g in some]
+    return Div(*(o for part in parts for o in part))
+
+# %% ../nbs/03b_grpo.ipynb #b008755a
 def thin_frozen(
     model, # With an adapter
     cfg:Config, # Section `model`
