@@ -309,8 +309,9 @@ def _by_key(pairs):
 # %% ../nbs/00_config.ipynb #b802d7f7
 def _mapping(text):
     "The dict that `text` is in YAML, or `text` where it is none"
-    try: return _parse(text)
-    except (ConfigError, yaml.YAMLError): return text
+    try: res = yaml.safe_load(text)
+    except yaml.YAMLError: return text
+    return res if isinstance(res, dict) else text
 
 def _from_text(v, t):
     "`v`, or if it is text what YAML would have made of it where type `t` allows none or a list"

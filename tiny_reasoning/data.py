@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_answer', 'same_answer',
            'to_row', 'fault', 'question_key', 'keep_good', 'GymRows', 'answer_text', 'given_answer', 'score',
-           'read_rows', 'own_test_rows', 'has_solutions', 'read_problems', 'check_solutions', 'n_tokens', 'make_splits',
+           'read_rows', 'own_test_rows', 'has_solutions', 'read_problems', 'n_tokens', 'make_splits', 'check_solutions',
            'fingerprint']
 
 # %% ../nbs/01_data.ipynb #66c56d76
@@ -253,7 +253,8 @@ def answer_text(
 ): # The answer as it is written, or None
     "What stands behind the answer mark; without one, if not `strict`, in the last `\\boxed{}`, or else in the last line"
     _,mark,after = text.rpartition(answer_mark)
-    if mark or strict: return after.strip().strip('`*').strip() or None
+    if mark: return after.strip().strip('`*').strip() or None
+    if strict: return None
     boxed,lines = _boxed.findall(text), text.strip().splitlines()
     if boxed: return boxed[-1].strip()
     return _says.sub('', lines[-1]).strip('`*. ') or None if lines else None
@@ -444,16 +445,6 @@ def read_problems(
     if all(why): raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}; dropped: {_counts(Counter(why))}')
     return AttrDict(train=train, test=test, unseen=[])
 
-# %% ../nbs/01_data.ipynb #0cd7bfe7
-def check_solutions(
-    problems, # From `read_problems`
-    cfg:Config, # Section `training`
-):
-    "A `TinyReasoningError` where solutions are to be learned from, and there are none"
-    if cfg.training.method!='sft' or has_solutions(problems.train): return
-    raise TinyReasoningError(f'data.dataset_name: {shorten(cfg.data.dataset_name)} comes without worked solutions, from which `sft` learns; '
-        '`--training.method grpo` learns from answers alone')
-
 # %% ../nbs/01_data.ipynb #6dfbcf26
 def n_tokens(
     row:dict, # question, reasoning, answer
@@ -528,6 +519,16 @@ def make_splits(
     lists = dict(train=train, validation=validation, test=test, unseen=unseen)
     log.info(f'Rows: {", ".join(f"{k} {len(v):,}" for k,v in lists.items() if v)}; dropped: {_counts(dropped)}')
     return AttrDict(lists, dropped=dropped, set_aside=from_file and not problems.test)
+
+# %% ../nbs/01_data.ipynb #0cd7bfe7
+def check_solutions(
+    problems, # From `read_problems`
+    cfg:Config, # Section `training`
+):
+    "A `TinyReasoningError` where solutions are to be learned from, and there are none"
+    if cfg.training.method!='sft' or has_solutions(problems.train): return
+    raise TinyReasoningError(f'data.dataset_name: {shorten(cfg.data.dataset_name)} comes without worked solutions, from which `sft` learns; '
+        '`--training.method grpo` learns from answers alone')
 
 # %% ../nbs/01_data.ipynb #c7c8d64d
 def fingerprint(
