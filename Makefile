@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help install quickstart test test-alone train evaluate inference demo test-browser test-site faults bench docs readme prepare clean
+.PHONY: help install quickstart quickstart-grpo test test-alone train evaluate inference demo test-browser test-site faults bench docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -30,6 +30,10 @@ quickstart: install     ## Train the embedded model on the CPU, then print the b
 	$(BIN)/tiny_train --config cpu --output_dir outputs/quickstart --overwrite $(ARGS)
 	$(BIN)/tiny_eval --config cpu --output_dir outputs/quickstart $(ARGS)
 	@echo "Chat with it: $(BIN)/tiny_chat --config cpu --output_dir outputs/quickstart"
+
+quickstart-grpo: install ## The same by reinforcement: the embedded model learns sums from its own replies
+	$(BIN)/tiny_train --config grpo_cpu --output_dir outputs/quickstart-grpo --overwrite $(ARGS)
+	$(BIN)/tiny_eval --config grpo_cpu --output_dir outputs/quickstart-grpo $(ARGS)
 
 test: install           ## What CI runs: export, clean, README, every notebook, the site's pages, the wheel
 	$(BIN)/python .ci/check.py test

@@ -9,7 +9,7 @@ from nbdev.processors import clean_magics,filter_stream_,hide_,hide_line,rm_expo
 from nbdev.process import NBProcessor
 import nbformat
 
-late = ['trainer']  # derives classes from trl's, so it imports trl at its top; `train` imports it after Unsloth, and `all` leaves it out
+late = ['trainer','grpo']  # derives classes from trl's, so it imports trl at its top; `train` imports it after Unsloth, and `all` leaves it out
 early = [o for o in mods if o not in late]
 
 def snapshot(*globs): return {p.relative_to(root): p.read_bytes() for g in globs for p in root.glob(g)}

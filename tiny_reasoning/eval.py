@@ -192,9 +192,10 @@ def provenance(
     shared = _union([o.templates for o in owns if o.dataset_name==d.dataset_name])
     test,unseen,warning = '','',''
     if known: test = '; none of the questions was trained on'
-    if known and gym and all(o.dataset_name==d.dataset_name for o in owns):
+    if known and d.dataset_name.endswith('gsm_symbolic') and all(o.dataset_name==d.dataset_name for o in owns):
         test = f'; they share {_templates(d.templates, shared)} with training, and no question'
-    if gym:
+    if gym and d.unseen_task: unseen = f'{d.dataset_name} with {d.unseen_task}'
+    elif gym:
         never = known and all(o.templates and set(o.templates)<=set(d.templates or ()) for o in owns)
         unseen = f'{d.dataset_name}, templates that {"training never used" if never else "the test questions do not use"}'
     if 'gsm8k' in d.dataset_name.lower() and any('gsm_symbolic' in o.dataset_name for o in owns):

@@ -29,6 +29,12 @@ def losses(
     "Steps and losses in `history`"
     return tuple(zip(*[(o['step'], o[key]) for o in history if key in o])) or ((),())
 
+def _kept(fig, path):
+    "`fig`, and in file `path` where that is given"
+    if path:
+        with whole(path) as part: fig.savefig(part, dpi=120, format='png')
+    return fig
+
 def plot_losses(
     history:list, # `log_history` of a trainer, or of `run.json`
     path=None, # File for the picture; shown only, where None
@@ -44,6 +50,7 @@ def plot_losses(
     ax.legend()
     return _kept(fig, path)
 
+# %% ../nbs/03_train.ipynb #21b98e73
 def plot_rewards(
     history:list, # `log_history` of a run of `grpo`
     path=None, # File for the picture; shown only, where None
@@ -58,12 +65,6 @@ def plot_rewards(
     ax.set(xlabel='step', ylabel='share', ylim=(0,1))
     ax.legend()
     return _kept(fig, path)
-
-def _kept(fig, path):
-    "`fig`, and in file `path` where that is given"
-    if path:
-        with whole(path) as part: fig.savefig(part, dpi=120, format='png')
-    return fig
 
 # %% ../nbs/03_train.ipynb #61038cc8
 def machine()->dict:
@@ -334,13 +335,14 @@ def _run(cfg, resume, overwrite, callbacks):
              f'{record["peak_memory_gb"]} GB peak; adapter in {cfg.project.adapter_path}')
     return trainer, tokenizer
 
-# %% ../nbs/03_train.ipynb #e06867b7
+# %% ../nbs/03_train.ipynb #39fc35ed
 def _without_unsloth(cfg):
     "Take transformers for reinforcement: Unsloth puts a GRPOTrainer of its own in place of TRL's, and the decoder can't record its models"
     if cfg.model.backend=='unsloth': raise ConfigError('model.backend: got \'unsloth\'; allowed with training.method grpo: auto | transformers')
     if 'unsloth' in sys.modules: raise TinyReasoningError('Unsloth has been imported here, and with it another GRPOTrainer: begin in a new process')
     cfg.model.backend = 'transformers'
 
+# %% ../nbs/03_train.ipynb #e06867b7
 def train(
     cfg:Config, # The run
     resume:bool=False, # Go on from the newest whole checkpoint in `output_dir`
