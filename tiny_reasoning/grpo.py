@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['reward_functions', 'group_config', 'question_order', 'to_questions', 'plain_forward', 'rollout', 'GroupTrainer',
            'no_head', 'log_probs', 'to_right', 'measure_rates', 'known_rates', 'worth_asking', 'GroupProgress',
-           'Samples', 'samples_table', 'thin_frozen', 'make_group_trainer']
+           'Samples', 'samples_table', 'settle_dtypes', 'make_group_trainer']
 
 # %% ../nbs/03b_grpo.ipynb #b0009aab
 import json, random, time
@@ -306,14 +306,14 @@ def samples_table(
     return Div(*(o for part in parts for o in part))
 
 # %% ../nbs/03b_grpo.ipynb #b008755a
-def thin_frozen(
+def settle_dtypes(
     model, # With an adapter
     cfg:Config, # Section `model`
 ):
-    "Put frozen weights back into 16 bits that PEFT has made float32 in a 4-bit model, since the decoder would compute in float32 with them"
-    dtype = pick_dtype(cfg)
+    "Make the adapter float32, and of a 4-bit model all that is frozen 16 bits: PEFT and TRL would have it the other way round"
     for p in model.parameters():
-        if not p.requires_grad and p.dtype==torch.float32 and cfg.model.load_in_4bit: p.data = p.data.to(dtype)
+        if p.requires_grad: p.data = p.data.float()
+        elif cfg.model.load_in_4bit and p.dtype==torch.float32: p.data = p.data.to(pick_dtype(cfg))
 
 def make_group_trainer(
     model, # With an adapter
@@ -327,10 +327,11 @@ def make_group_trainer(
     quiet_libraries()
     args = group_config(cfg, **kwargs)
     if args.n_gpu>1: args._n_gpu = 1  # one process has one GPU; more of them are for `accelerate launch`
-    thin_frozen(model, cfg)
+    settle_dtypes(model, cfg)
     rows = worth_asking(model, tokenizer, splits.train, cfg)
     asked,validation = to_questions(rows, question_order(len(rows), cfg), cfg), to_questions(splits.validation, range(len(splits.validation)), cfg)
     trainer = GroupTrainer(model, reward_functions(rows), args=args, processing_class=tokenizer, train_dataset=asked, eval_dataset=validation)
+    settle_dtypes(model, cfg)
     trainer.validation = splits.validation
     if not auto_batch(cfg): trainer.rows = cfg.training.per_device_train_batch_size
     trainer.add_callback(Samples(trainer, rows))

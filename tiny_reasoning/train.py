@@ -313,6 +313,13 @@ def _ready(cfg, resume, overwrite, callbacks):
     trainer.build()
     return checkpoint, splits, trainer, tokenizer
 
+# %% ../nbs/03_train.ipynb #39fc35ed
+def _without_unsloth(cfg):
+    "Take transformers for reinforcement: Unsloth puts a GRPOTrainer of its own in place of TRL's, and the decoder can't record its models"
+    if cfg.model.backend=='unsloth': raise ConfigError('model.backend: got \'unsloth\'; allowed with training.method grpo: auto | transformers')
+    if 'unsloth' in sys.modules: raise TinyReasoningError('Unsloth has been imported here, and with it another GRPOTrainer: begin in a new process')
+    cfg.model.backend = 'transformers'
+
 # %% ../nbs/03_train.ipynb #edf9979e
 def _run(cfg, resume, overwrite, callbacks):
     "The run itself, in folders that this process holds"
@@ -334,13 +341,6 @@ def _run(cfg, resume, overwrite, callbacks):
     log.info(f'Complete: {name.replace("_", " ")} {value:.3f} at {checkpoint}, {record["seconds"]:.0f} s, '
              f'{record["peak_memory_gb"]} GB peak; adapter in {cfg.project.adapter_path}')
     return trainer, tokenizer
-
-# %% ../nbs/03_train.ipynb #39fc35ed
-def _without_unsloth(cfg):
-    "Take transformers for reinforcement: Unsloth puts a GRPOTrainer of its own in place of TRL's, and the decoder can't record its models"
-    if cfg.model.backend=='unsloth': raise ConfigError('model.backend: got \'unsloth\'; allowed with training.method grpo: auto | transformers')
-    if 'unsloth' in sys.modules: raise TinyReasoningError('Unsloth has been imported here, and with it another GRPOTrainer: begin in a new process')
-    cfg.model.backend = 'transformers'
 
 # %% ../nbs/03_train.ipynb #e06867b7
 def train(
