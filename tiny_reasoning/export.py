@@ -9,9 +9,10 @@ __all__ = ['max_kl', 'gguf_families', 'gguf_kinds', 'gguf_cuts', 'tricky', 'lice
            'standing', 'licence', 'public_name', 'index_entries', 'benchmark_file', 'model_card', 'file_name',
            'hub_api', 'upload', 'check_room', 'export', 'main']
 
-# %% ../nbs/04b_export.ipynb #b9de26ea
+# %% ../nbs/04b_export.ipynb #c08afd0b
 import hashlib, json, re, shutil
 from copy import deepcopy
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from . import __version__
@@ -146,15 +147,20 @@ def _format(shape, kind):
     if len(shape)<2: return T.F32
     return T.Q8_0 if kind=='q8_0' and shape[-1]%32==0 else T.F16
 
+@lru_cache
+def _name_map(arch, layers):
+    "gguf's own table of names for an architecture; making one takes a while"
+    import gguf
+    arches = {v:k for k,v in gguf.MODEL_ARCH_NAMES.items()}
+    return gguf.get_tensor_name_map(arches[arch], layers)
+
 def gguf_name(
     name:str, # As in a state dict of transformers
     config, # The model's
 )->tuple: # Name in GGUF, number of heads whose rows change places or 0
     "What llama.cpp calls a weight, and whether its rows are in another order there"
-    import gguf
     arch = gguf_families[config.model_type]
-    arches = {v:k for k,v in gguf.MODEL_ARCH_NAMES.items()}
-    res = gguf.get_tensor_name_map(arches[arch], config.num_hidden_layers).get_name(name, try_suffixes=('.weight','.bias'))
+    res = _name_map(arch, config.num_hidden_layers).get_name(name, try_suffixes=('.weight','.bias'))
     heads = dict(q_proj=config.num_attention_heads, k_proj=config.num_key_value_heads)
     return res, heads.get(name.split('.')[-2], 0) if arch=='llama' else 0
 
@@ -602,14 +608,14 @@ def _ggufs(part, cfg, rows, want):
     (part/'Modelfile').write_text(modelfile(tokenizer, path.name, cfg.data.system_prompt))
     return res
 
-def _describe(part, cfg, path, proofs, repo):
+def _describe(part, cfg, path, proofs, files, repo):
     "Write card, pictures and `export.json` into the folder `part`"
     own = trained_with(path) or cfg
     result,out = _evaluation(cfg, path),Path(cfg.project.output_dir)
     if result: plot_accuracy(result['sets']).savefig(part/'accuracy.png', dpi=120)
     if (out/'loss.png').is_file(): shutil.copy(out/'loss.png', part)
     for name,text in benchmark_file(result, cfg).items(): write_whole(part/name, text)
-    names = [o.name for o in part.iterdir()]
+    names = [*files, *(o.name for o in part.iterdir())]
     model_card(own, result, proofs, _json(out/'run.json'), names, repo).save(part/'README.md')
     write_json(part/'export.json', dict(name=cfg.project.name, model=public_name(cfg.model.name), adapter=_digest(path), proofs=proofs, tiny_reasoning=__version__))
 
@@ -618,9 +624,9 @@ def _digest(path):
     files = [Path(path)/o for o in ('adapter_config.json', 'adapter_model.safetensors')]
     return hashlib.sha256(b''.join(o.read_bytes() for o in files)).hexdigest()
 
-# %% ../nbs/04b_export.ipynb #52fb0457
-def _make(part, cfg, path, to, repo):
-    "Write everything into the folder `part`, and prove it"
+# %% ../nbs/04b_export.ipynb #5d820e42
+def _make(part, cfg, path, to):
+    "Write the model into the folder `part`; what was proven of it"
     from transformers import AutoConfig
     if to=='gguf': check_family(AutoConfig.from_pretrained(model_folder(cfg.model.name)))
     model,tokenizer,rows,want = _adapted(cfg, path, lambda t: _rows(cfg, t, path))
@@ -629,33 +635,57 @@ def _make(part, cfg, path, to, repo):
     del model
     proofs = {'16 bits':prove('16 bits', *open_merged(part), rows, cfg, want)}
     if to=='gguf': proofs |= _ggufs(part, cfg, rows, want)
-    _describe(part, cfg, path, proofs, repo)
+    return proofs
 
-# %% ../nbs/04b_export.ipynb #b0f8bc40
+# %% ../nbs/04b_export.ipynb #1e7fa6fa
 _part = 'unproven' # Folder for what is being made
+_card_files = 'README.md', 'export.json', 'accuracy.png', 'loss.png', '.eval_results' # What describes an export
+
+def _check_own(ledger, names):
+    "A `TinyReasoningError` where one of `names` is there and not from an export"
+    other = next((o for o in names if ledger.foreign(o)), None)
+    if other: raise TinyReasoningError(f'{str(ledger.folder/other)!r} is not from an export of ours, or was changed since: move it, or choose another folder with --dest')
 
 def _names(to, cfg):
     "What an export writes, as far as it is known beforehand"
-    res = ['README.md', 'export.json', 'config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']
-    return res + [f'{file_name(cfg.project.name)}-{o}.gguf' for o in gguf_kinds]*(to=='gguf')
+    res = [*_card_files, 'config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'Modelfile']
+    return res + [f'{file_name(cfg.project.name)}-{o}.gguf' for o in gguf_kinds]
 
-def _settle(dest, ledger):
-    "Move what was made to its place, instead of what an earlier export has left there"
+def _settle(dest, ledger, old):
+    "Move what was made to its place, instead of the names `old` of an earlier export"
     new = sorted(o.name for o in (dest/_part).iterdir())
-    ledger.claim(*new)
-    ledger.remove(*[o for o in ledger.claimed if o!=_part])
+    _check_own(ledger, new)
+    if old: ledger.remove(*old)
     ledger.claim(*new)
     for o in new: (dest/_part/o).rename(dest/o)
     ledger.record(*new)
-    ledger.remove(_part)
 
-def _is_done(dest, ledger, path, to):
-    "Whether `dest` holds this very export, whole"
+def _proven(dest, ledger, path, to):
+    "What was proven of this very adapter in `dest`, if all of it is still there; else None"
     o = _json(dest/'export.json') or {}
-    whole = all((dest/n).exists() and not ledger.foreign(n) for n in ledger.claimed)
-    return bool(ledger.claimed) and whole and o.get('adapter')==_digest(path) and (to=='merged' or len(o['proofs'])>1)
+    weights = [n for n in ledger.claimed if n not in (*_card_files, _part)]
+    whole = bool(weights) and all((dest/n).exists() and not ledger.foreign(n) for n in weights)
+    return o['proofs'] if whole and o.get('adapter')==_digest(path) and (to=='merged' or len(o['proofs'])>1) else None
 
-# %% ../nbs/04b_export.ipynb #a38d632e
+# %% ../nbs/04b_export.ipynb #9ad8a402
+def _export(cfg, path, to, dest, repo):
+    "As `export`, in a folder that nobody else writes to"
+    ledger = Ledger(dest)
+    ledger.remove(_part)
+    _check_own(ledger, _names(to, cfg))
+    proofs = _proven(dest, ledger, path, to)
+    old = [o for o in ledger.claimed if proofs is None or o in _card_files]
+    ledger.claim(_part)
+    (dest/_part).mkdir()
+    try:
+        if proofs is None: proofs = _make(dest/_part, cfg, path, to)
+        else: log.info(f'{dest} holds this export, proven: only its card is written anew')
+        files = [o.name for p in (dest, dest/_part) for o in p.iterdir()]
+        _describe(dest/_part, cfg, path, proofs, files, repo)
+        _settle(dest, ledger, old)
+    finally: ledger.remove(_part)
+    return sorted(ledger.files)
+
 def export(
     cfg:Config, # Model, data and where the adapter is
     to:str='merged', # `merged`: a 16-bit folder; `gguf`: GGUF files and a Modelfile for Ollama besides
@@ -669,24 +699,15 @@ def export(
     api = hub_api(push) if push else None
     dest = writable(dest or Path(cfg.project.output_dir)/'export', 'dest')
     with hold(dest, doing='an export'):
-        ledger = Ledger(dest)
-        if _is_done(dest, ledger, path, to): log.info(f'{dest} holds this export already')
-        else:
-            ledger.remove(_part)
-            ledger.claim(_part, *_names(to, cfg))
-            (dest/_part).mkdir()
-            try:
-                _make(dest/_part, cfg, path, to, push)
-                _settle(dest, ledger)
-            except (OSError, SafetensorError) as e: raise TinyReasoningError(f'Cannot write the export into {str(dest)!r}: {getattr(e, "strerror", None) or e}') from None
-            finally: ledger.remove(_part)
+        try: names = _export(cfg, path, to, dest, push)
+        except (OSError, SafetensorError) as e: raise TinyReasoningError(f'Cannot write the export into {str(dest)!r}: {getattr(e, "strerror", None) or e}') from None
         log.info(f'Exported to {dest}')
-        if api: log.info(f'Uploaded to {upload(api, dest, sorted(ledger.files), push)}')
+        if api: log.info(f'Uploaded to {upload(api, dest, names, push)}')
     return dest
 
 def main():
     "The command `tiny_export`"
     command(export, prog='tiny_export')
 
-# %% ../nbs/04b_export.ipynb #5f82cc24
+# %% ../nbs/04b_export.ipynb #a27d3ed2
 if __name__=='__main__' and __spec__: main()  # `python -m`, not a notebook
