@@ -125,6 +125,7 @@ class DataConfig(Section):
     unseen_samples:NonNegativeInt=0 # Further test questions from templates outside `templates`
     num_proc:PositiveInt=2 # Processes that format the data
     validation_split:Share=0.1 # Share of `num_samples` held out for validation loss
+    drop_overlaps:bool=False # Leave out training questions that share 13 words in a row with a test question
     shuffle:bool=True # Shuffle (by `seed`) before taking `num_samples`
     system_prompt:str='You are a helpful assistant that solves math problems step-by-step.' # Opens every conversation
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_right', 'cut_reasoning', 'false_sums', 'to_solution', 'to_trace', 'trace_fault', 'near_copy', 'choose', 'Journal',
-           'sample', 'Teacher', 'ask', 'traces', 'main', 'pass_rates', 'overlaps']
+           'sample', 'Teacher', 'ask', 'traces', 'main', 'pass_rates']
 
 # %% ../nbs/02c_traces.ipynb #e9b627c4
 import difflib, hashlib, json, os, platform, queue, re, sys, threading, time
@@ -504,21 +504,3 @@ def pass_rates(
     "How often the questions were answered rightly"
     rates = json.loads((Path(folder)/'traces.json').read_text())['pass_rate']
     return {k:right/n for k,(right,n) in rates.items() if n}
-
-# %% ../nbs/02c_traces.ipynb #85632d51
-def _runs(question, n):
-    "All runs of `n` words in `question`, with 0 for each number"
-    words = re.findall(r'\w+', re.sub(r'\d[\d.,]*', '0', question.lower()))
-    return [' '.join(words[i:i+n]) for i in range(len(words)-n+1)]
-
-def overlaps(
-    rows:list, # With a question
-    others:list, # With a question
-    n:int=13, # Words in a row
-)->list: # Triples: a row, one of the others, the first run of words they share
-    "The rows whose questions share `n` words in a row with a question of the others, whatever the numbers in them"
-    where = {}
-    for o in others:
-        for run in _runs(o['question'], n): where.setdefault(run, o)
-    shared = [(o, next((run for run in _runs(o['question'], n) if run in where), None)) for o in rows]
-    return [(o, where[run], run) for o,run in shared if run]
