@@ -14,6 +14,7 @@ import hashlib, json, re, shutil
 from copy import deepcopy
 from functools import lru_cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from . import __version__
 from .config import *
@@ -254,7 +255,8 @@ def _words(w, folder, tokenizer, rows):
 def check_family(
     config, # The model's
 ):
-    "A `TinyReasoningError` where the model is of a kind that `write_gguf` does not know"
+    "A `TinyReasoningError` where the model is of a kind that `write_gguf` does not know, or `gguf` is missing"
+    if find_spec('gguf') is None: raise TinyReasoningError('GGUF needs one package more: pip install "tiny_reasoning[offline]"')
     if config.model_type not in gguf_families: raise TinyReasoningError(f'GGUF: {config.model_type!r} is not a family written here ({", ".join(gguf_families)}); use --to merged, and llama.cpp\'s own converter')
     rope = (getattr(config, 'rope_parameters', None) or {}).get('rope_type', 'default')
     sliding = getattr(config, 'use_sliding_window', False)
@@ -316,7 +318,7 @@ def read_gguf(
     if tensors: raise TinyReasoningError(f'{path}: the model has no {min(tensors)!r}')
     return far
 
-# %% ../nbs/04b_export.ipynb #824cb05b
+# %% ../nbs/04b_export.ipynb #b34aca89
 _roles = dict(system='SYSTEM', user='USER', assistant='REPLY')
 
 def turns(
@@ -331,7 +333,7 @@ def turns(
     def piece(o): return res[o['role']]+o['content']+end
     return res if text(longer, add_generation_prompt=True)==''.join(map(piece, longer))+res['assistant'] else None
 
-# %% ../nbs/04b_export.ipynb #392b3485
+# %% ../nbs/04b_export.ipynb #e204f0ea
 def modelfile(
     tokenizer, # Of the exported model
     gguf:str, # Name of the GGUF file, in the same folder
@@ -344,10 +346,10 @@ def modelfile(
         roles = dict(system=first, user=t['user'], assistant=t['assistant'])
         body = ''.join(f'{{{{ if eq .Role "{k}" }}}}{v}{{{{ end }}}}' for k,v in roles.items())
         lines += [f'TEMPLATE """{{{{ range .Messages }}}}{body}{{{{ .Content }}}}{t["end"]}{{{{ end }}}}{t["assistant"]}"""']
-    if system_prompt: lines += [f'SYSTEM """{system_prompt}"""']
+    if system_prompt and '"""' not in system_prompt: lines += [f'SYSTEM """{system_prompt}"""']
     return '\n'.join([*lines, f'PARAMETER stop "{tokenizer.eos_token}"', 'PARAMETER temperature 0', ''])
 
-# %% ../nbs/04b_export.ipynb #de2caeab
+# %% ../nbs/04b_export.ipynb #32f17087
 def standing(
     result, # Contents of `eval.json`, or None
 )->str:
@@ -358,7 +360,7 @@ def standing(
     if c['difference']<0: return f'**This model is worse than the one it was made from.** {verdict(c)}.'
     return f'{verdict(c)}.'
 
-# %% ../nbs/04b_export.ipynb #cba470c7
+# %% ../nbs/04b_export.ipynb #3b238726
 licences = {'smollm2':'apache-2.0', 'qwen2.5-3b':'qwen-research', 'qwen2.5-72b':'qwen', 'qwen2.5':'apache-2.0', 'gsm8k':'mit', 'reasoning_gym':'apache-2.0'} # Part of a name, the first that fits -> licence
 
 def licence(
@@ -367,7 +369,7 @@ def licence(
     "The licence of `name` as the hub writes it, or 'unknown'"
     return next((v for k,v in licences.items() if k in name.lower()), 'unknown')
 
-# %% ../nbs/04b_export.ipynb #675f4b8a
+# %% ../nbs/04b_export.ipynb #8ecfc4dc
 _benchmarks = {'openai/gsm8k':'gsm8k'} # Dataset on the hub -> its task there
 
 def _scores(result):
@@ -406,7 +408,7 @@ def benchmark_file(
              for k,a,note in _scores(result) if k=='test' and task]
     return {f'.eval_results/{task}.yaml':yaml.safe_dump(eval_result_entries_to_yaml(found), sort_keys=False)} if found else {}
 
-# %% ../nbs/04b_export.ipynb #eab449b3
+# %% ../nbs/04b_export.ipynb #72a1f571
 _card = """
 # {name}
 
@@ -434,7 +436,7 @@ For word problems of the kind it was trained on, in English, whose answer is a n
 {run}
 """
 
-# %% ../nbs/04b_export.ipynb #2c249b09
+# %% ../nbs/04b_export.ipynb #0a2dc987
 def _results(result, pictures):
     "Section of the card with tables and verdicts"
     if not result: return '\nNot measured.\n'
@@ -453,7 +455,7 @@ def _proofs(proofs):
     head = ['| export | replies that are the same, word for word | mean divergence (nats) | largest difference of a logit |', '| --- | --- | --- | --- |']
     return '\nGreedy replies in float32 to test questions, beside those of the base with the adapter on top:\n\n' + '\n'.join(head+lines) + '\n'
 
-# %% ../nbs/04b_export.ipynb #fc2f9400
+# %% ../nbs/04b_export.ipynb #86a5e31f
 def _run(name, repo, files):
     "Section of the card on how to run the model"
     where = repo or 'PATH/OF/THIS/FOLDER'
@@ -469,7 +471,7 @@ In vLLM: `vllm serve {where}`."""]
     if 'Modelfile' in files: parts += [f'In Ollama, in this folder: `ollama create {name.lower()} -f Modelfile`, then `ollama run {name.lower()}`. In llama.cpp: `llama-cli -m {name}-q8_0.gguf`.']
     return '\n\n'.join(parts)
 
-# %% ../nbs/04b_export.ipynb #a768a12f
+# %% ../nbs/04b_export.ipynb #3e1e48ba
 _hub_names = {embedded:'HuggingFaceTB/SmolLM2-135M-Instruct'} # Our name of a model -> the hub's
 
 def model_card(
@@ -501,14 +503,14 @@ def model_card(
         versions=', '.join(f'{k} {v}' for k,v in versions_.items()), loss='\n![Loss over steps](loss.png)\n' if 'loss.png' in files else '', run=_run(file_name(cfg.project.name), repo, files))
     return ModelCard(f'---\n{data.to_yaml()}\n---\n{body}')
 
-# %% ../nbs/04b_export.ipynb #2060b630
+# %% ../nbs/04b_export.ipynb #c7c578c0
 def file_name(
     name:str, # Of a run
 )->str:
     "`name` with nothing in it that a file's name may not have"
     return re.sub(r'[^\w.-]+', '-', name).strip('-.') or 'model'
 
-# %% ../nbs/04b_export.ipynb #ca0b41d1
+# %% ../nbs/04b_export.ipynb #c55fd6c9
 def _reason(e):
     "Why the hub or the way to it failed, in one line"
     e = e.__cause__ or e
@@ -529,7 +531,7 @@ def hub_api(
     except (OSError, ValueError, RuntimeError) as e: raise TinyReasoningError(f'--push: the hub does not take this token: {_reason(e)}') from None
     return api
 
-# %% ../nbs/04b_export.ipynb #8159085a
+# %% ../nbs/04b_export.ipynb #3f2ccdb5
 def upload(
     api, # From `hub_api`
     folder, # With what is to be uploaded
@@ -552,7 +554,7 @@ def upload(
     except (OSError, ValueError, RuntimeError) as e:
         raise TinyReasoningError(f'Upload to {repo} broke off: {_reason(e)}. Missing: {", ".join(todo)}. {str(folder)!r} is whole, and the same command goes on from there') from None
 
-# %% ../nbs/04b_export.ipynb #50b411ae
+# %% ../nbs/04b_export.ipynb #6811b3ad
 proof_rows = 16 # Test questions that an exported model has to answer
 
 def _rows(cfg, tokenizer, path):
@@ -576,7 +578,7 @@ def _evaluation(cfg, path):
     if fresh and Path(res['adapter']).resolve()==path.resolve(): return res
     log.warning(f'{file} is of another adapter, or of an earlier one: the card says that nothing was measured; `tiny_eval` mends that')
 
-# %% ../nbs/04b_export.ipynb #11ec88e7
+# %% ../nbs/04b_export.ipynb #39f13bcf
 def check_room(
     folder, # Where files are to be written
     n:int, # Bytes
@@ -594,7 +596,7 @@ def _adapted(cfg, path, rows_of):
     want = observe(model, tokenizer, rows, cfg)
     return model.merge_and_unload(), tokenizer, rows, want
 
-# %% ../nbs/04b_export.ipynb #eadb2b09
+# %% ../nbs/04b_export.ipynb #e5c4321f
 def _ggufs(part, cfg, rows, want):
     "Write and prove the GGUF files in the folder `part`"
     res,name = {},file_name(cfg.project.name)
@@ -624,7 +626,7 @@ def _digest(path):
     files = [Path(path)/o for o in ('adapter_config.json', 'adapter_model.safetensors')]
     return hashlib.sha256(b''.join(o.read_bytes() for o in files)).hexdigest()
 
-# %% ../nbs/04b_export.ipynb #5d820e42
+# %% ../nbs/04b_export.ipynb #148084ea
 def _make(part, cfg, path, to):
     "Write the model into the folder `part`; what was proven of it"
     from transformers import AutoConfig
@@ -637,7 +639,7 @@ def _make(part, cfg, path, to):
     if to=='gguf': proofs |= _ggufs(part, cfg, rows, want)
     return proofs
 
-# %% ../nbs/04b_export.ipynb #1e7fa6fa
+# %% ../nbs/04b_export.ipynb #c5bd5b48
 _part = 'unproven' # Folder for what is being made
 _card_files = 'README.md', 'export.json', 'accuracy.png', 'loss.png', '.eval_results' # What describes an export
 
@@ -667,7 +669,7 @@ def _proven(dest, ledger, path, to):
     whole = bool(weights) and all((dest/n).exists() and not ledger.foreign(n) for n in weights)
     return o['proofs'] if whole and o.get('adapter')==_digest(path) and (to=='merged' or len(o['proofs'])>1) else None
 
-# %% ../nbs/04b_export.ipynb #9ad8a402
+# %% ../nbs/04b_export.ipynb #158e1d3e
 def _export(cfg, path, to, dest, repo):
     "As `export`, in a folder that nobody else writes to"
     ledger = Ledger(dest)
@@ -709,5 +711,5 @@ def main():
     "The command `tiny_export`"
     command(export, prog='tiny_export')
 
-# %% ../nbs/04b_export.ipynb #a27d3ed2
+# %% ../nbs/04b_export.ipynb #5f82cc24
 if __name__=='__main__' and __spec__: main()  # `python -m`, not a notebook
