@@ -354,7 +354,7 @@ def standing(
     result, # Contents of `eval.json`, or None
 )->str:
     "The sentence with which a card opens: is the model better than its base?"
-    c = (result or {}).get('sets', {}).get('test', {}).get('compared')
+    c = (result or {}).get('sets', {}).get('test', {}).get('compared', {}).get('tuned')
     if not c: return '**Whether this model is better than its base has not been measured.**'
     if c['p']>=0.05: return f'**It is not known whether this model is better than its base.** {verdict(c)}.'
     if c['difference']<0: return f'**This model is worse than the one it was made from.** {verdict(c)}.'
@@ -445,7 +445,7 @@ def _results(result, pictures):
         head,*body = table(r)
         lines = ['| '+' | '.join(map(str, o))+' |' for o in (head, ['---']*len(head), *body)]
         parts += [f'**{k}**: {result["sources"].get(k, "")}', '\n'.join(lines)]
-        if 'compared' in r: parts += [f'{verdict(r["compared"])}.']
+        if 'compared' in r: parts += [f'{verdict(r["compared"]["tuned"])}.']
     if 'accuracy.png' in pictures: parts += ['![Accuracy of base and tuned](accuracy.png)']
     return '\n' + '\n\n'.join(parts) + '\n'
 
@@ -573,9 +573,10 @@ def _evaluation(cfg, path):
     "`eval.json` of this adapter, or None where there is none or it is older than the adapter"
     file = Path(cfg.project.output_dir)/'eval.json'
     res = _json(file)
-    if not res or not res.get('adapter'): return None
+    adapter = (res or {}).get('adapters', {}).get('tuned')
+    if not adapter: return None
     fresh = file.stat().st_mtime >= (path/'adapter_model.safetensors').stat().st_mtime
-    if fresh and Path(res['adapter']).resolve()==path.resolve(): return res
+    if fresh and Path(adapter).resolve()==path.resolve(): return res
     log.warning(f'{file} is of another adapter, or of an earlier one: the card says that nothing was measured; `tiny_eval` mends that')
 
 # %% ../nbs/04b_export.ipynb #39f13bcf
