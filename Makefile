@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help install quickstart quickstart-grpo test test-alone train evaluate inference demo test-browser test-site faults bench docs readme prepare clean
+.PHONY: help install quickstart quickstart-grpo test test-alone train evaluate inference demo test-browser test-site test-gguf faults export bench docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -47,6 +47,9 @@ train: install          ## tiny_train with ARGS, as in: make train ARGS="--confi
 evaluate: install       ## tiny_eval with ARGS
 	$(BIN)/tiny_eval $(ARGS)
 
+export: install         ## The tuned model as a folder or GGUF (tiny_export with ARGS, as in: make export ARGS="--config cpu --to gguf")
+	$(BIN)/tiny_export $(ARGS)
+
 inference: install      ## Chat with the tuned model (tiny_chat with ARGS)
 	$(BIN)/tiny_chat $(ARGS)
 
@@ -66,6 +69,13 @@ test-site: .venv/.browser ## Every page of the site in a real browser; needs Qua
 
 faults: install         ## What users and machines do wrong, tried on the real commands (ARGS: groups, --quick)
 	$(BIN)/python .ci/faults.py $(ARGS)
+test-gguf: .venv/.llama  ## GGUF files in llama.cpp itself, which is compiled for it (ARGS: folders of exports)
+	$(BIN)/python .ci/llama_cpp_test.py $(ARGS)
+
+.venv/.llama: .venv/.installed
+	@echo 'Compiling llama-cpp-python into .venv: some minutes'
+	CMAKE_ARGS="-DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF -DMTMD_BUILD=OFF" $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt 'llama-cpp-python>=0.3.36'
+	@touch $@
 
 bench: install          ## Benchmarks that this machine can run, into benchmarks/*.json (ARGS: names and options)
 	$(BIN)/python benchmarks/run.py $(ARGS)

@@ -123,16 +123,18 @@ def flags(out, *more, name=None):
 
 def trained(d, *more):
     "A finished run in `d/out`, copied from one that was made before"
-    src = cache/('run' + ''.join(more).replace('/', '_'))
+    src = cache/('run' + '_'.join(more).replace('/', '_'))
     if not (src/'run.json').exists():
         shutil.rmtree(src, ignore_errors=True)
         r = ask('tiny_train', *flags(src, *more))
         if r.status: raise RuntimeError(r.err[-2000:])
     return Path(shutil.copytree(src, Path(d)/'out', symlinks=True))
 
+four = ['--max_steps', '4', '--training.save_total_limit', '9']
+
 def begun(d):
     "A run in `d/out` that was stopped after its second of four steps: two checkpoints, no run.json"
-    out = trained(d, '--max_steps', '4')
+    out = trained(d, *four)
     led = Ledger(out)
     for o in sorted(out.glob('checkpoint-[34]')): shutil.rmtree(o)
     for o in ('run.json', 'loss.png'): (out/o).unlink(missing_ok=True)
@@ -377,21 +379,21 @@ for name,(o,f) in part.items():
     def _(d, o=o, f=f):
         out = begun(d)
         f(out/'checkpoint-2'/o)
-        r = ask('tiny_train', *flags(out, '--max_steps', '4', '--resume'))
+        r = ask('tiny_train', *flags(out, *four, '--resume'))
         if r.status: return r.problem(0)
         run = json.loads((out/'run.json').read_text())
-        whole = json.loads((cache/'run--max_steps4'/'run.json').read_text())
+        whole = json.loads((cache/('run' + '_'.join(four))/'run.json').read_text())
         if run['resumed_from']!=1: return f'it went on from {run["resumed_from"]}'
         if 'checkpoint-2' not in r.err: return 'the damaged checkpoint is not named'
         end = [[h['eval_loss'] for h in o['history'] if 'eval_loss' in h][-1] for o in (run, whole)]
         if abs(end[0]-end[1])>1e-4: return f'losses {end}'
 differ = {'another seed':('--seed', '5'), 'more rows':('--num_samples', '14'), 'another rank':('--lora_r', '4'), 'another rate':('--learning_rate', '0.5'), 'another batch':('--batch_size', '3'), 'another optimiser':('--training.optim', 'sgd'),
     'another prompt':('--data.system_prompt', 'Hi'), 'more steps':('--max_steps', '5')}
-for name,more in differ.items(): refused('resume', name, lambda d, more=more: flags(begun(d), '--max_steps', '4', '--resume', *more), 'differs', before=None)
+for name,more in differ.items(): refused('resume', name, lambda d, more=more: flags(begun(d), *four, '--resume', *more), 'differs', before=None)
 for name,o in {'no config.yaml':'config.yaml'}.items():
-    refused('resume', name, lambda d, o=o: [(begun(d)/o).unlink(), *flags(d/'out', '--max_steps', '4', '--resume')][1:])
+    refused('resume', name, lambda d, o=o: [(begun(d)/o).unlink(), *flags(d/'out', *four, '--resume')][1:])
 for name,data in {'a list':'[]', 'broken':'training: [', 'empty':''}.items():
-    refused('resume', f'config.yaml: {name}', lambda d, data=data: [write(begun(d), 'config.yaml', data), *flags(d/'out', '--max_steps', '4', '--resume')][1:])
+    refused('resume', f'config.yaml: {name}', lambda d, data=data: [write(begun(d), 'config.yaml', data), *flags(d/'out', *four, '--resume')][1:])
 refused('resume', 'a finished run', lambda d: flags(trained(d), '--resume'), 'complete')
 refused('resume', 'a folder with a run, and neither --resume nor --overwrite', lambda d: flags(trained(d)), '--overwrite')
 
@@ -399,7 +401,7 @@ refused('resume', 'a folder with a run, and neither --resume nor --overwrite', l
 def _(d):
     path = write(d, 'train.jsonl', jsonl(sums(20)))
     out = d/'out'
-    r = ask('tiny_train', *flags(out, *own(path), '--max_steps', '4'))
+    r = ask('tiny_train', *flags(out, *own(path), *four))
     if r.status: return r.problem(0)
     led = Ledger(out)
     for o in out.glob('checkpoint-[34]'): shutil.rmtree(o)
@@ -408,7 +410,7 @@ def _(d):
     led.files = {k:v for k,v in led.files.items() if (out/k).exists()}
     led.save()
     write(d, 'train.jsonl', jsonl(sums(20, 30)))
-    return ask('tiny_train', *flags(out, *own(path), '--max_steps', '4', '--resume')).problem(2)
+    return ask('tiny_train', *flags(out, *own(path), *four, '--resume')).problem(2)
 
 @case('resume', 'nothing there')
 def _(d): return ask('tiny_train', *flags(d/'out', '--resume')).problem(0)

@@ -114,7 +114,7 @@ def fit(a, name, data, steps=None):
     ks = keys(a, name, data, steps)
     command('tiny_reasoning.train', '--config', 'cpu', *flags(ks), '--overwrite')
     run = json.loads((ks['project.output_dir']/'run.json').read_text())
-    return {k:run[k] for k in ('steps','seconds','peak_memory_gb','best') if k in run} | dict(rows=run['data']['rows'], adapter=str(ks['project.output_dir']/'lora_adapter'))
+    return {k:run[k] for k in ('steps','seconds','tokens_per_second','peak_memory_gb','best') if k in run} | dict(rows=run['data']['rows'], adapter=str(ks['project.output_dir']/'lora_adapter'))
 
 def sampled(a, name, source, *more, adapter=None):
     "Replies to the questions of recipe `name`, in a folder that can be trained on"
@@ -165,17 +165,9 @@ def judge(a):
     done = {o:run(o) for o in ['base','larger',*recipes]}
     return dict(sets={k:len(v) for k,v in tests.items()} | dict(untaught=len(facts)), models={k:v for k,v in done.items() if v}, max_new_tokens=a.recipe_tokens)
 
-def holm(ps):
-    "Holm's correction of a dict of p-values for their number"
-    res,worst = {},0.
-    for i,(k,p) in enumerate(sorted(ps.items(), key=lambda o: o[1])):
-        worst = max(worst, min(1., p*(len(ps)-i)))
-        res[k] = worst
-    return res
-
 def finish(a, results):
     "Each recipe against the base, and against gold, on each set: difference, exact McNemar p, and that corrected for the number of recipes"
-    from tiny_reasoning.eval import compare
+    from tiny_reasoning.eval import compare, holm
     models = results.get('judge', {}).get('models', {})
     res = {}
     for against in ('base','gold'):
@@ -183,6 +175,6 @@ def finish(a, results):
         if against not in models: continue
         for s in models[against]:
             found = {o:compare(models[against][s]['right'], models[o][s]['right']) for o in others}
-            corrected = holm({k:v['p'] for k,v in found.items()})
-            res[f'{s} against {against}'] = {k:v | dict(p_corrected=corrected[k]) for k,v in found.items()}
+            corrected = holm([o['p'] for o in found.values()])
+            res[f'{s} against {against}'] = {k:v | dict(p_corrected=p) for (k,v),p in zip(found.items(), corrected)}
     return res

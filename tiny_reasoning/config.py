@@ -129,6 +129,7 @@ class DataConfig(Section):
     unseen_task:dict|None=None # Settings of the further test questions, such as a harder level's; they go over those in `task`
     num_proc:PositiveInt=2 # Processes that format the data
     validation_split:Share=0.1 # Share of `num_samples` held out for validation loss
+    drop_overlaps:bool=False # Leave out training questions that share 13 words in a row with a test question
     shuffle:bool=True # Shuffle (by `seed`) before taking `num_samples`
     system_prompt:str='You are a helpful assistant that solves math problems step-by-step.' # Opens every conversation
 

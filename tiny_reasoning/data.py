@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_answer', 'same_answer',
            'to_row', 'fault', 'question_key', 'keep_good', 'GymRows', 'answer_text', 'given_answer', 'score',
-           'read_rows', 'own_test_rows', 'has_solutions', 'read_problems', 'n_tokens', 'make_splits', 'check_solutions',
-           'fingerprint']
+           'read_rows', 'own_test_rows', 'has_solutions', 'read_problems', 'n_tokens', 'overlaps', 'make_splits',
+           'check_solutions', 'fingerprint']
 
 # %% ../nbs/01_data.ipynb #66c56d76
 import glob, hashlib, json, logging, os, random, re
@@ -178,20 +178,22 @@ def keep_good(
     dropped:Counter, # Counts of dropped rows by reason, added to
     seen:set=None, # Keys of questions that must not come again; new ones are added
     fault=fault, # What is wrong with a row, or None
-    too_long=None # Function of a row: is it longer than the model takes?
+    too_long=None, # Function of a row: is it longer than the model takes?
+    several:bool=False # Different solutions to one question may stand side by side
 ):
     "Yield the rows without a fault whose question is new"
-    mine,seen = set(),set() if seen is None else seen
+    mine,seen = {},set() if seen is None else seen
     for row in rows:
         key,why = question_key(row['question']),fault(row)
+        steps = ' '.join(row['reasoning'].split()) if several else ''
         if why: pass
-        elif key in mine: why = 'duplicate'
-        elif key in seen: why = 'in another split'
+        elif steps in mine.get(key, ()): why = 'duplicate'
+        elif key in seen and key not in mine: why = 'in another split'
         elif too_long and too_long(row): why = 'too long'
         if why:
             dropped[why] += 1
             continue
-        mine.add(key)
+        mine.setdefault(key, set()).add(steps)
         seen.add(key)
         yield row
 
@@ -484,10 +486,48 @@ def _own_test(rows, cfg, seen, too_long):
     if out: log.warning(f'Left out of split {cfg.data.test_split!r}: {_counts(out)}')
     return rows
 
+# %% ../nbs/01_data.ipynb #85632d51
+def _runs(question, n):
+    "All runs of `n` words in `question`, with 0 for each number"
+    words = re.findall(r'\w+', re.sub(r'\d[\d.,]*', '0', question.lower()))
+    return [' '.join(words[i:i+n]) for i in range(len(words)-n+1)]
+
+def overlaps(
+    rows:list, # With a question
+    others:list, # With a question
+    n:int=13, # Words in a row
+)->list: # Triples: a row, one of the others, the first run of words they share
+    "The rows whose questions share `n` words in a row with a question of the others, whatever the numbers in them"
+    where = {}
+    for o in others:
+        for run in _runs(o['question'], n): where.setdefault(run, o)
+    shared = [(o, next((run for run in _runs(o['question'], n) if run in where), None)) for o in rows]
+    return [(o, where[run], run) for o,run in shared if run]
+
+# %% ../nbs/01_data.ipynb #dab3299c
+def _apart(rows, test, cfg, dropped):
+    "`rows`, and what `overlaps` finds of them in `test`; without those where `data.drop_overlaps`"
+    shared = overlaps(rows, test)
+    if not shared: return rows, shared
+    n,asked = len(shared),len({o['question'] for _,o,_ in shared})
+    log.warning(f'{n:,} training questions share 13 words in a row with {asked:,} test questions (--data.drop_overlaps true leaves them out)')
+    if not cfg.data.drop_overlaps: return rows, shared
+    dropped['also in the test'] += n
+    out = {id(o) for o,_,_ in shared}
+    return [o for o in rows if id(o) not in out], shared
+
 # %% ../nbs/01_data.ipynb #2ac7455e
+def _side_by_side(rows):
+    "`rows` with the solutions to one question next to each other, questions in the order in which they came"
+    places = {}
+    for o in rows: places.setdefault(question_key(o['question']), len(places))
+    return sorted(rows, key=lambda o: places[question_key(o['question'])])
+
 def _train_and_validation(rows, cfg):
-    "`rows` in two lists, the last ones for validation"
+    "`rows` in two lists, the last ones for validation; no question is in both"
+    rows = _side_by_side(rows)
     n = len(rows)-round(len(rows)*cfg.data.validation_split)
+    while 0<n<len(rows) and question_key(rows[n-1]['question'])==question_key(rows[n]['question']): n -= 1
     if not n: raise TinyReasoningError('No training rows left: lower data.validation_split or raise data.num_samples')
     return rows[:n], rows[n:]
 
@@ -495,7 +535,7 @@ def make_splits(
     cfg:Config, # Source, sizes and seed
     tokenizer=None, # Drops rows longer than `max_seq_length` where given
     problems=None # From `read_problems(cfg)`, where they have been read already
-)->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`; `dropped`, a Counter; `set_aside`
+)->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`; `dropped`, a Counter; `shared`, from `overlaps`; `set_aside`
     "Check and split the problems; no question is in two splits. `set_aside` says whether test rows were taken from the training rows"
     d,dropped,seen = cfg.data, Counter(), set()
     problems = problems or read_problems(cfg)
@@ -506,7 +546,7 @@ def make_splits(
     good = partial(keep_good, dropped=dropped, seen=seen, fault=_fault(problems.train, cfg), too_long=too_long)
 
     own = problems.test and _own_test(problems.test, cfg, seen, too_long and partial(too_long, whole=False))
-    rows = good(_shuffled(problems.train, cfg))
+    rows = good(_shuffled(problems.train, cfg), several=bool(problems.test))
     test = _take(own if problems.test else rows, d.test_samples, 'test_samples')
     unseen = _take(good(problems.unseen), d.unseen_samples if problems.unseen else 0, 'unseen_samples')
     if from_file: rows = list(rows)  # to the end of the file, so that the counts are of all of it
@@ -515,10 +555,11 @@ def make_splits(
     besides = f'besides {len(test)} test rows (data.test_samples); dropped: {_counts(dropped)}'
     if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset_name!r} {besides}')
 
+    rows,shared = _apart(rows, test, cfg, dropped) if from_file else (rows, [])
     train,validation = _train_and_validation(rows, cfg)
     lists = dict(train=train, validation=validation, test=test, unseen=unseen)
     log.info(f'Rows: {", ".join(f"{k} {len(v):,}" for k,v in lists.items() if v)}; dropped: {_counts(dropped)}')
-    return AttrDict(lists, dropped=dropped, set_aside=from_file and not problems.test)
+    return AttrDict(lists, dropped=dropped, shared=shared, set_aside=from_file and not problems.test)
 
 # %% ../nbs/01_data.ipynb #0cd7bfe7
 def check_solutions(

@@ -9,10 +9,12 @@ __all__ = ['max_kl', 'gguf_families', 'gguf_kinds', 'gguf_cuts', 'tricky', 'lice
            'standing', 'licence', 'public_name', 'index_entries', 'benchmark_file', 'model_card', 'file_name',
            'hub_api', 'upload', 'check_room', 'export', 'main']
 
-# %% ../nbs/04b_export.ipynb #b9de26ea
+# %% ../nbs/04b_export.ipynb #c08afd0b
 import hashlib, json, re, shutil
 from copy import deepcopy
+from functools import lru_cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from . import __version__
 from .config import *
@@ -146,15 +148,20 @@ def _format(shape, kind):
     if len(shape)<2: return T.F32
     return T.Q8_0 if kind=='q8_0' and shape[-1]%32==0 else T.F16
 
+@lru_cache
+def _name_map(arch, layers):
+    "gguf's own table of names for an architecture; making one takes a while"
+    import gguf
+    arches = {v:k for k,v in gguf.MODEL_ARCH_NAMES.items()}
+    return gguf.get_tensor_name_map(arches[arch], layers)
+
 def gguf_name(
     name:str, # As in a state dict of transformers
     config, # The model's
 )->tuple: # Name in GGUF, number of heads whose rows change places or 0
     "What llama.cpp calls a weight, and whether its rows are in another order there"
-    import gguf
     arch = gguf_families[config.model_type]
-    arches = {v:k for k,v in gguf.MODEL_ARCH_NAMES.items()}
-    res = gguf.get_tensor_name_map(arches[arch], config.num_hidden_layers).get_name(name, try_suffixes=('.weight','.bias'))
+    res = _name_map(arch, config.num_hidden_layers).get_name(name, try_suffixes=('.weight','.bias'))
     heads = dict(q_proj=config.num_attention_heads, k_proj=config.num_key_value_heads)
     return res, heads.get(name.split('.')[-2], 0) if arch=='llama' else 0
 
@@ -248,7 +255,8 @@ def _words(w, folder, tokenizer, rows):
 def check_family(
     config, # The model's
 ):
-    "A `TinyReasoningError` where the model is of a kind that `write_gguf` does not know"
+    "A `TinyReasoningError` where the model is of a kind that `write_gguf` does not know, or `gguf` is missing"
+    if find_spec('gguf') is None: raise TinyReasoningError('GGUF needs one package more: pip install "tiny_reasoning[offline]"')
     if config.model_type not in gguf_families: raise TinyReasoningError(f'GGUF: {config.model_type!r} is not a family written here ({", ".join(gguf_families)}); use --to merged, and llama.cpp\'s own converter')
     rope = (getattr(config, 'rope_parameters', None) or {}).get('rope_type', 'default')
     sliding = getattr(config, 'use_sliding_window', False)
@@ -310,7 +318,7 @@ def read_gguf(
     if tensors: raise TinyReasoningError(f'{path}: the model has no {min(tensors)!r}')
     return far
 
-# %% ../nbs/04b_export.ipynb #824cb05b
+# %% ../nbs/04b_export.ipynb #b34aca89
 _roles = dict(system='SYSTEM', user='USER', assistant='REPLY')
 
 def turns(
@@ -325,7 +333,7 @@ def turns(
     def piece(o): return res[o['role']]+o['content']+end
     return res if text(longer, add_generation_prompt=True)==''.join(map(piece, longer))+res['assistant'] else None
 
-# %% ../nbs/04b_export.ipynb #392b3485
+# %% ../nbs/04b_export.ipynb #e204f0ea
 def modelfile(
     tokenizer, # Of the exported model
     gguf:str, # Name of the GGUF file, in the same folder
@@ -338,21 +346,21 @@ def modelfile(
         roles = dict(system=first, user=t['user'], assistant=t['assistant'])
         body = ''.join(f'{{{{ if eq .Role "{k}" }}}}{v}{{{{ end }}}}' for k,v in roles.items())
         lines += [f'TEMPLATE """{{{{ range .Messages }}}}{body}{{{{ .Content }}}}{t["end"]}{{{{ end }}}}{t["assistant"]}"""']
-    if system_prompt: lines += [f'SYSTEM """{system_prompt}"""']
+    if system_prompt and '"""' not in system_prompt: lines += [f'SYSTEM """{system_prompt}"""']
     return '\n'.join([*lines, f'PARAMETER stop "{tokenizer.eos_token}"', 'PARAMETER temperature 0', ''])
 
-# %% ../nbs/04b_export.ipynb #de2caeab
+# %% ../nbs/04b_export.ipynb #32f17087
 def standing(
     result, # Contents of `eval.json`, or None
 )->str:
     "The sentence with which a card opens: is the model better than its base?"
-    c = (result or {}).get('sets', {}).get('test', {}).get('compared')
+    c = (result or {}).get('sets', {}).get('test', {}).get('compared', {}).get('tuned')
     if not c: return '**Whether this model is better than its base has not been measured.**'
     if c['p']>=0.05: return f'**It is not known whether this model is better than its base.** {verdict(c)}.'
     if c['difference']<0: return f'**This model is worse than the one it was made from.** {verdict(c)}.'
     return f'{verdict(c)}.'
 
-# %% ../nbs/04b_export.ipynb #cba470c7
+# %% ../nbs/04b_export.ipynb #3b238726
 licences = {'smollm2':'apache-2.0', 'qwen2.5-3b':'qwen-research', 'qwen2.5-72b':'qwen', 'qwen2.5':'apache-2.0', 'gsm8k':'mit', 'reasoning_gym':'apache-2.0'} # Part of a name, the first that fits -> licence
 
 def licence(
@@ -361,7 +369,7 @@ def licence(
     "The licence of `name` as the hub writes it, or 'unknown'"
     return next((v for k,v in licences.items() if k in name.lower()), 'unknown')
 
-# %% ../nbs/04b_export.ipynb #675f4b8a
+# %% ../nbs/04b_export.ipynb #8ecfc4dc
 _benchmarks = {'openai/gsm8k':'gsm8k'} # Dataset on the hub -> its task there
 
 def _scores(result):
@@ -400,7 +408,7 @@ def benchmark_file(
              for k,a,note in _scores(result) if k=='test' and task]
     return {f'.eval_results/{task}.yaml':yaml.safe_dump(eval_result_entries_to_yaml(found), sort_keys=False)} if found else {}
 
-# %% ../nbs/04b_export.ipynb #eab449b3
+# %% ../nbs/04b_export.ipynb #72a1f571
 _card = """
 # {name}
 
@@ -428,7 +436,7 @@ For word problems of the kind it was trained on, in English, whose answer is a n
 {run}
 """
 
-# %% ../nbs/04b_export.ipynb #2c249b09
+# %% ../nbs/04b_export.ipynb #0a2dc987
 def _results(result, pictures):
     "Section of the card with tables and verdicts"
     if not result: return '\nNot measured.\n'
@@ -437,7 +445,7 @@ def _results(result, pictures):
         head,*body = table(r)
         lines = ['| '+' | '.join(map(str, o))+' |' for o in (head, ['---']*len(head), *body)]
         parts += [f'**{k}**: {result["sources"].get(k, "")}', '\n'.join(lines)]
-        if 'compared' in r: parts += [f'{verdict(r["compared"])}.']
+        if 'compared' in r: parts += [f'{verdict(r["compared"]["tuned"])}.']
     if 'accuracy.png' in pictures: parts += ['![Accuracy of base and tuned](accuracy.png)']
     return '\n' + '\n\n'.join(parts) + '\n'
 
@@ -447,7 +455,7 @@ def _proofs(proofs):
     head = ['| export | replies that are the same, word for word | mean divergence (nats) | largest difference of a logit |', '| --- | --- | --- | --- |']
     return '\nGreedy replies in float32 to test questions, beside those of the base with the adapter on top:\n\n' + '\n'.join(head+lines) + '\n'
 
-# %% ../nbs/04b_export.ipynb #fc2f9400
+# %% ../nbs/04b_export.ipynb #86a5e31f
 def _run(name, repo, files):
     "Section of the card on how to run the model"
     where = repo or 'PATH/OF/THIS/FOLDER'
@@ -463,7 +471,7 @@ In vLLM: `vllm serve {where}`."""]
     if 'Modelfile' in files: parts += [f'In Ollama, in this folder: `ollama create {name.lower()} -f Modelfile`, then `ollama run {name.lower()}`. In llama.cpp: `llama-cli -m {name}-q8_0.gguf`.']
     return '\n\n'.join(parts)
 
-# %% ../nbs/04b_export.ipynb #a768a12f
+# %% ../nbs/04b_export.ipynb #3e1e48ba
 _hub_names = {embedded:'HuggingFaceTB/SmolLM2-135M-Instruct'} # Our name of a model -> the hub's
 
 def model_card(
@@ -495,14 +503,14 @@ def model_card(
         versions=', '.join(f'{k} {v}' for k,v in versions_.items()), loss='\n![Loss over steps](loss.png)\n' if 'loss.png' in files else '', run=_run(file_name(cfg.project.name), repo, files))
     return ModelCard(f'---\n{data.to_yaml()}\n---\n{body}')
 
-# %% ../nbs/04b_export.ipynb #2060b630
+# %% ../nbs/04b_export.ipynb #c7c578c0
 def file_name(
     name:str, # Of a run
 )->str:
     "`name` with nothing in it that a file's name may not have"
     return re.sub(r'[^\w.-]+', '-', name).strip('-.') or 'model'
 
-# %% ../nbs/04b_export.ipynb #ca0b41d1
+# %% ../nbs/04b_export.ipynb #c55fd6c9
 def _reason(e):
     "Why the hub or the way to it failed, in one line"
     e = e.__cause__ or e
@@ -523,7 +531,7 @@ def hub_api(
     except (OSError, ValueError, RuntimeError) as e: raise TinyReasoningError(f'--push: the hub does not take this token: {_reason(e)}') from None
     return api
 
-# %% ../nbs/04b_export.ipynb #8159085a
+# %% ../nbs/04b_export.ipynb #3f2ccdb5
 def upload(
     api, # From `hub_api`
     folder, # With what is to be uploaded
@@ -546,7 +554,7 @@ def upload(
     except (OSError, ValueError, RuntimeError) as e:
         raise TinyReasoningError(f'Upload to {repo} broke off: {_reason(e)}. Missing: {", ".join(todo)}. {str(folder)!r} is whole, and the same command goes on from there') from None
 
-# %% ../nbs/04b_export.ipynb #50b411ae
+# %% ../nbs/04b_export.ipynb #6811b3ad
 proof_rows = 16 # Test questions that an exported model has to answer
 
 def _rows(cfg, tokenizer, path):
@@ -565,12 +573,13 @@ def _evaluation(cfg, path):
     "`eval.json` of this adapter, or None where there is none or it is older than the adapter"
     file = Path(cfg.project.output_dir)/'eval.json'
     res = _json(file)
-    if not res or not res.get('adapter'): return None
+    adapter = (res or {}).get('adapters', {}).get('tuned')
+    if not adapter: return None
     fresh = file.stat().st_mtime >= (path/'adapter_model.safetensors').stat().st_mtime
-    if fresh and Path(res['adapter']).resolve()==path.resolve(): return res
+    if fresh and Path(adapter).resolve()==path.resolve(): return res
     log.warning(f'{file} is of another adapter, or of an earlier one: the card says that nothing was measured; `tiny_eval` mends that')
 
-# %% ../nbs/04b_export.ipynb #11ec88e7
+# %% ../nbs/04b_export.ipynb #39f13bcf
 def check_room(
     folder, # Where files are to be written
     n:int, # Bytes
@@ -588,7 +597,7 @@ def _adapted(cfg, path, rows_of):
     want = observe(model, tokenizer, rows, cfg)
     return model.merge_and_unload(), tokenizer, rows, want
 
-# %% ../nbs/04b_export.ipynb #eadb2b09
+# %% ../nbs/04b_export.ipynb #e5c4321f
 def _ggufs(part, cfg, rows, want):
     "Write and prove the GGUF files in the folder `part`"
     res,name = {},file_name(cfg.project.name)
@@ -602,14 +611,14 @@ def _ggufs(part, cfg, rows, want):
     (part/'Modelfile').write_text(modelfile(tokenizer, path.name, cfg.data.system_prompt))
     return res
 
-def _describe(part, cfg, path, proofs, repo):
+def _describe(part, cfg, path, proofs, files, repo):
     "Write card, pictures and `export.json` into the folder `part`"
     own = trained_with(path) or cfg
     result,out = _evaluation(cfg, path),Path(cfg.project.output_dir)
     if result: plot_accuracy(result['sets']).savefig(part/'accuracy.png', dpi=120)
     if (out/'loss.png').is_file(): shutil.copy(out/'loss.png', part)
     for name,text in benchmark_file(result, cfg).items(): write_whole(part/name, text)
-    names = [o.name for o in part.iterdir()]
+    names = [*files, *(o.name for o in part.iterdir())]
     model_card(own, result, proofs, _json(out/'run.json'), names, repo).save(part/'README.md')
     write_json(part/'export.json', dict(name=cfg.project.name, model=public_name(cfg.model.name), adapter=_digest(path), proofs=proofs, tiny_reasoning=__version__))
 
@@ -618,9 +627,9 @@ def _digest(path):
     files = [Path(path)/o for o in ('adapter_config.json', 'adapter_model.safetensors')]
     return hashlib.sha256(b''.join(o.read_bytes() for o in files)).hexdigest()
 
-# %% ../nbs/04b_export.ipynb #52fb0457
-def _make(part, cfg, path, to, repo):
-    "Write everything into the folder `part`, and prove it"
+# %% ../nbs/04b_export.ipynb #148084ea
+def _make(part, cfg, path, to):
+    "Write the model into the folder `part`; what was proven of it"
     from transformers import AutoConfig
     if to=='gguf': check_family(AutoConfig.from_pretrained(model_folder(cfg.model.name)))
     model,tokenizer,rows,want = _adapted(cfg, path, lambda t: _rows(cfg, t, path))
@@ -629,33 +638,57 @@ def _make(part, cfg, path, to, repo):
     del model
     proofs = {'16 bits':prove('16 bits', *open_merged(part), rows, cfg, want)}
     if to=='gguf': proofs |= _ggufs(part, cfg, rows, want)
-    _describe(part, cfg, path, proofs, repo)
+    return proofs
 
-# %% ../nbs/04b_export.ipynb #b0f8bc40
+# %% ../nbs/04b_export.ipynb #c5bd5b48
 _part = 'unproven' # Folder for what is being made
+_card_files = 'README.md', 'export.json', 'accuracy.png', 'loss.png', '.eval_results' # What describes an export
+
+def _check_own(ledger, names):
+    "A `TinyReasoningError` where one of `names` is there and not from an export"
+    other = next((o for o in names if ledger.foreign(o)), None)
+    if other: raise TinyReasoningError(f'{str(ledger.folder/other)!r} is not from an export of ours, or was changed since: move it, or choose another folder with --dest')
 
 def _names(to, cfg):
     "What an export writes, as far as it is known beforehand"
-    res = ['README.md', 'export.json', 'config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']
-    return res + [f'{file_name(cfg.project.name)}-{o}.gguf' for o in gguf_kinds]*(to=='gguf')
+    res = [*_card_files, 'config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'Modelfile']
+    return res + [f'{file_name(cfg.project.name)}-{o}.gguf' for o in gguf_kinds]
 
-def _settle(dest, ledger):
-    "Move what was made to its place, instead of what an earlier export has left there"
+def _settle(dest, ledger, old):
+    "Move what was made to its place, instead of the names `old` of an earlier export"
     new = sorted(o.name for o in (dest/_part).iterdir())
-    ledger.claim(*new)
-    ledger.remove(*[o for o in ledger.claimed if o!=_part])
+    _check_own(ledger, new)
+    if old: ledger.remove(*old)
     ledger.claim(*new)
     for o in new: (dest/_part/o).rename(dest/o)
     ledger.record(*new)
-    ledger.remove(_part)
 
-def _is_done(dest, ledger, path, to):
-    "Whether `dest` holds this very export, whole"
+def _proven(dest, ledger, path, to):
+    "What was proven of this very adapter in `dest`, if all of it is still there; else None"
     o = _json(dest/'export.json') or {}
-    whole = all((dest/n).exists() and not ledger.foreign(n) for n in ledger.claimed)
-    return bool(ledger.claimed) and whole and o.get('adapter')==_digest(path) and (to=='merged' or len(o['proofs'])>1)
+    weights = [n for n in ledger.claimed if n not in (*_card_files, _part)]
+    whole = bool(weights) and all((dest/n).exists() and not ledger.foreign(n) for n in weights)
+    return o['proofs'] if whole and o.get('adapter')==_digest(path) and (to=='merged' or len(o['proofs'])>1) else None
 
-# %% ../nbs/04b_export.ipynb #a38d632e
+# %% ../nbs/04b_export.ipynb #158e1d3e
+def _export(cfg, path, to, dest, repo):
+    "As `export`, in a folder that nobody else writes to"
+    ledger = Ledger(dest)
+    ledger.remove(_part)
+    _check_own(ledger, _names(to, cfg))
+    proofs = _proven(dest, ledger, path, to)
+    old = [o for o in ledger.claimed if proofs is None or o in _card_files]
+    ledger.claim(_part)
+    (dest/_part).mkdir()
+    try:
+        if proofs is None: proofs = _make(dest/_part, cfg, path, to)
+        else: log.info(f'{dest} holds this export, proven: only its card is written anew')
+        files = [o.name for p in (dest, dest/_part) for o in p.iterdir()]
+        _describe(dest/_part, cfg, path, proofs, files, repo)
+        _settle(dest, ledger, old)
+    finally: ledger.remove(_part)
+    return sorted(ledger.files)
+
 def export(
     cfg:Config, # Model, data and where the adapter is
     to:str='merged', # `merged`: a 16-bit folder; `gguf`: GGUF files and a Modelfile for Ollama besides
@@ -669,19 +702,10 @@ def export(
     api = hub_api(push) if push else None
     dest = writable(dest or Path(cfg.project.output_dir)/'export', 'dest')
     with hold(dest, doing='an export'):
-        ledger = Ledger(dest)
-        if _is_done(dest, ledger, path, to): log.info(f'{dest} holds this export already')
-        else:
-            ledger.remove(_part)
-            ledger.claim(_part, *_names(to, cfg))
-            (dest/_part).mkdir()
-            try:
-                _make(dest/_part, cfg, path, to, push)
-                _settle(dest, ledger)
-            except (OSError, SafetensorError) as e: raise TinyReasoningError(f'Cannot write the export into {str(dest)!r}: {getattr(e, "strerror", None) or e}') from None
-            finally: ledger.remove(_part)
+        try: names = _export(cfg, path, to, dest, push)
+        except (OSError, SafetensorError) as e: raise TinyReasoningError(f'Cannot write the export into {str(dest)!r}: {getattr(e, "strerror", None) or e}') from None
         log.info(f'Exported to {dest}')
-        if api: log.info(f'Uploaded to {upload(api, dest, sorted(ledger.files), push)}')
+        if api: log.info(f'Uploaded to {upload(api, dest, names, push)}')
     return dest
 
 def main():

@@ -110,11 +110,14 @@ class Ledger:
     def __init__(self,
         folder, # Where a run writes
     ):
-        self.folder = Path(folder)
+        self.folder,self.claimed,self.files = Path(folder),[],{}
+        path = self.folder/self.name
+        self.strange = path.is_symlink() or path.exists()  # until it is read
         try:
-            o = json.loads((self.folder/self.name).read_text())
+            o = json.loads(path.read_text())
             self.claimed,self.files = list(o['claimed']), dict(o['files'])
-        except (OSError, ValueError, KeyError, TypeError): self.claimed,self.files = [],{}  # names nothing, so everything else stays
+            self.strange = False
+        except (OSError, ValueError, KeyError, TypeError): pass  # names nothing, so everything else stays
 
     def save(self):
         "Write the list, or delete an empty one"
@@ -141,7 +144,7 @@ def check(self:Ledger,
     *names, # Files and folders that a run is going to write
 ):
     "A `TinyReasoningError` names the first of `names` that would replace something of somebody else's"
-    for n in names:
+    for n in ([self.name] if self.strange else names):
         path = self.folder/n
         if not (path.exists() or path.is_symlink()): continue
         if n not in self.claimed or (path.is_file() and self.foreign(n)):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_right', 'cut_reasoning', 'false_sums', 'to_solution', 'to_trace', 'trace_fault', 'near_copy', 'choose', 'Journal',
-           'sample', 'Teacher', 'ask', 'traces', 'main', 'pass_rates', 'overlaps']
+           'sample', 'Teacher', 'ask', 'traces', 'main', 'pass_rates']
 
 # %% ../nbs/02c_traces.ipynb #e9b627c4
 import difflib, hashlib, json, os, platform, queue, re, sys, threading, time
@@ -227,11 +227,12 @@ def sample(
         for row,o in zip(some, replies):
             for reply in ([o] if n==1 else o): journal.add(row, reply)
 
-# %% ../nbs/02c_traces.ipynb #02e1116d
+# %% ../nbs/02c_traces.ipynb #a0ca1f6f
 def _key(url):
     "The key for the endpoint at `url`"
-    own = os.environ.get('OPENAI_API_KEY', '') if urlsplit(url).hostname=='api.openai.com' else ''
-    return os.environ.get('TEACHER_API_KEY', own).strip() or 'none'
+    names = ['TEACHER_API_KEY']
+    if urlsplit(url).hostname=='api.openai.com': names.append('OPENAI_API_KEY')
+    return next((os.environ[o].strip() for o in names if os.environ.get(o)), 'none')
 
 def _bare(url):
     "`url` without user, password and query"
@@ -319,7 +320,7 @@ def _in_threads(f, items, at_once):
     finally:
         while not todo.empty(): todo.get()  # who leaves early leaves nothing to do
 
-# %% ../nbs/02c_traces.ipynb #50bd3b58
+# %% ../nbs/02c_traces.ipynb #d54e9f4c
 def _hopeless(e):
     "Whether asking again cannot help"
     from openai import APIConnectionError, APITimeoutError
@@ -339,13 +340,15 @@ def ask(
     from tqdm import tqdm
     items = [o for o in rows for _ in range(samples-len(journal[o]))]
     failures,in_a_row,tokens = Counter(),0,0
+    enough = min(max(at_once, 5), len(items))
     def reply(row): return teacher(to_prompt(row['question'], system_prompt), **kwargs)
     with tqdm(total=len(rows)*samples, initial=len(rows)*samples-len(items), desc='Asking', unit='reply', mininterval=1) as bar:
         for row,o in _in_threads(reply, items, at_once):
             if isinstance(o, Exception):
-                failures[why := teacher.why(o)] += 1
+                why = teacher.why(o)
+                failures[why] += 1
                 in_a_row += 1
-                if _hopeless(o) or in_a_row>=min(max(at_once, 5), len(items)): raise TinyReasoningError(f'{teacher.url}: {why}. {bar.n:,} of {bar.total:,} replies are kept: start again to go on')
+                if _hopeless(o) or in_a_row>=enough: raise TinyReasoningError(f'{teacher.url}: {why}. {bar.n:,} of {bar.total:,} replies are kept: start again to go on')
                 continue
             journal.add(row, o)
             in_a_row,tokens = 0,tokens+o['tokens']
@@ -389,18 +392,24 @@ def _nothing_right(fates):
     mend = advice.get(most, 'raise --samples, take easier questions, or a model or teacher that can do some of them')
     return f'None of {n:,} replies can be learned from ({counts}): {mend}'
 
-# %% ../nbs/02c_traces.ipynb #92fa8375
+# %% ../nbs/02c_traces.ipynb #c467fbdd
+def _is_address(source):
+    "Whether `source` is the URL of a server"
+    try:
+        o = urlsplit(source)
+        return o.scheme in ('http','https') and bool(o.hostname) and o.port!=0
+    except ValueError: return False  # a port that is no number, or half a bracket
+
 def _check_flags(source, temperature, top_p, **whole):
     "Raise a `ConfigError` for a flag that is out of its range"
-    o = urlsplit(source)
-    if source not in ('own','adapter') and not (o.scheme in ('http','https') and o.hostname):
+    if source not in ('own','adapter') and not _is_address(source):
         raise ConfigError(f'source: got {shorten(source)}; allowed: own | adapter | an address that begins with http:// or https://')
     if not 0<=temperature<float('inf'): raise ConfigError(f'temperature: got {temperature}; allowed: float >= 0')
     if not 0<top_p<=1: raise ConfigError(f'top_p: got {top_p}; allowed: float > 0 <= 1')
     for k,v in whole.items():
         if not v>0: raise ConfigError(f'{k}: got {v}; allowed: more than 0')
 
-# %% ../nbs/02c_traces.ipynb #06b3f161
+# %% ../nbs/02c_traces.ipynb #7aa8ccb1
 def _adapter_mark(cfg):
     "What tells one adapter from another: a hash of its weights"
     path = check_adapter(cfg)/'adapter_model.safetensors'
@@ -409,13 +418,14 @@ def _adapter_mark(cfg):
 
 def _how(cfg, source, model, **kwargs):
     "What the replies depend on"
-    res = dict(source=source, model=model, max_new_tokens=cfg.evaluation.max_new_tokens, system_prompt=cfg.data.system_prompt, **kwargs)
+    res = dict(source=source, model=model, **kwargs)
+    res |= dict(max_new_tokens=cfg.evaluation.max_new_tokens, system_prompt=cfg.data.system_prompt)
     if source not in ('own','adapter'): return res | dict(source=_bare(source))
     res |= dict(seed=cfg.project.seed, load_in_4bit=cfg.model.load_in_4bit)
     if source=='adapter': res['adapter'] = _adapter_mark(cfg)
     return res
 
-# %% ../nbs/02c_traces.ipynb #5471c96f
+# %% ../nbs/02c_traces.ipynb #dc76b446
 _written = 'train.jsonl test.jsonl traces.json replies.jsonl'.split()
 
 @contextmanager
@@ -435,14 +445,16 @@ def _write(folder, rows, test, journal, record):
     samples = record['samples']
     kept,fates,rates = _trace_rows(rows, journal, samples, record['max_per_question'], record['else_gold'])
     if not fates['kept']: raise TinyReasoningError(_nothing_right(fates))
-    counts = dict(questions=len(rows), solved=sum(n>0 for n,_ in rates.values()), replies=fates.total(), right=sum(n for n,_ in rates.values()),
-        rows=len(kept), gold=sum(o['source']=='gold' for o in kept), tokens=sum(o['tokens'] for row in rows for o in journal[row][:samples]), fates=dict(fates))
+    right = [n for n,_ in rates.values()]
+    counts = dict(questions=len(rows), solved=sum(n>0 for n in right), replies=fates.total(), right=sum(right),
+        rows=len(kept), gold=sum(o['source']=='gold' for o in kept),
+        tokens=sum(o['tokens'] for row in rows for o in journal[row][:samples]), fates=dict(fates))
     write_whole(folder/'train.jsonl', _jsonl(kept))
     if test: write_whole(folder/'test.jsonl', _jsonl(test))
     write_json(folder/'traces.json', record | dict(counts=counts, versions=_versions(), pass_rate=rates))
     log.info(f'{counts["right"]:,} of {counts["replies"]:,} replies are right, to {counts["solved"]:,} of {len(rows):,} questions; {len(kept):,} rows in {folder}')
 
-# %% ../nbs/02c_traces.ipynb #1faea58d
+# %% ../nbs/02c_traces.ipynb #d09776d8
 def traces(
     cfg:Config, # Sections `data`, `model` and `evaluation`
     source:str='own', # `own` is the model, `adapter` the model with the one at `adapter_path`, else the URL of an OpenAI-compatible endpoint
@@ -460,16 +472,19 @@ def traces(
 )->Path: # The folder
     "Collect right replies to the training questions in a folder that `data.dataset_name` reads; killed and started again, it goes on"
     _check_flags(source, temperature, top_p, samples=samples, max_per_question=max_per_question, at_once=at_once, timeout=timeout)
-    start,splits,drawn = time.time(), make_splits(cfg), dict(temperature=temperature, top_p=top_p)
+    start,drawn = time.time(), dict(temperature=temperature, top_p=top_p)
+    splits = make_splits(cfg)
     rows = splits.train+splits.validation
-    endpoint = None if source in ('own','adapter') else Teacher(source, teacher, timeout, retries)
+    local = source in ('own','adapter')
+    endpoint = None if local else Teacher(source, teacher, timeout, retries)
     how = _how(cfg, source, endpoint.model if endpoint else cfg.model.name, **drawn)
     folder = writable(dest or Path(cfg.project.output_dir)/'traces', 'dest')
     with _own_folder(folder, overwrite):
         journal = Journal(folder/'replies.jsonl', how)
         before = sum(len(journal[o]) for o in rows)
-        if endpoint: failures = ask(endpoint, rows, journal, samples, at_once, cfg.data.system_prompt, max_new_tokens=cfg.evaluation.max_new_tokens, **drawn)
-        else: failures = sample(cfg, rows, journal, samples, **drawn, adapter=source=='adapter')
+        if local: failures = sample(cfg, rows, journal, samples, **drawn, adapter=source=='adapter')
+        else: failures = ask(endpoint, rows, journal, samples, at_once, cfg.data.system_prompt,
+            max_new_tokens=cfg.evaluation.max_new_tokens, **drawn)
         if failures: log.warning(f'{failures.total():,} replies failed ({"; ".join(failures)}): start again to ask for them')
         record = dict(data=asdict(cfg.data), samples=samples, max_per_question=max_per_question, else_gold=else_gold)
         _write(folder, rows, splits.test, journal, how | record | dict(replies_before=before, seconds=round(time.time()-start, 1)))
@@ -489,21 +504,3 @@ def pass_rates(
     "How often the questions were answered rightly"
     rates = json.loads((Path(folder)/'traces.json').read_text())['pass_rate']
     return {k:right/n for k,(right,n) in rates.items() if n}
-
-# %% ../nbs/02c_traces.ipynb #85632d51
-def _runs(question, n):
-    "All runs of `n` words in `question`, with 0 for each number"
-    words = re.findall(r'\w+', re.sub(r'\d[\d.,]*', '0', question.lower()))
-    return [' '.join(words[i:i+n]) for i in range(len(words)-n+1)]
-
-def overlaps(
-    rows:list, # With a question
-    others:list, # With a question
-    n:int=13, # Words in a row
-)->list: # Triples: a row, one of the others, the first run of words they share
-    "The rows whose questions share `n` words in a row with a question of the others, whatever the numbers in them"
-    where = {}
-    for o in others:
-        for run in _runs(o['question'], n): where.setdefault(run, o)
-    shared = [(o, next((run for run in _runs(o['question'], n) if run in where), None)) for o in rows]
-    return [(o, where[run], run) for o,run in shared if run]

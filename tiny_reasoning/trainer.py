@@ -79,7 +79,7 @@ def sft_config(
     a |= dict(metric_for_best_model='eval_loss', greater_is_better=False)
     a |= dict(dataset_num_proc=cfg.data.num_proc if cfg.data.num_proc>1 else None)
     try: return SFTConfig(**a | kwargs)
-    except (ValueError, OverflowError) as e: raise ConfigError(f'training: {e}') from None
+    except (ValueError, OverflowError) as e: raise ConfigError(f'training: {one_line(e, 300)}') from None
 
 # %% ../nbs/02b_trainer.ipynb #b437fa2d
 def try_settings(
@@ -92,7 +92,7 @@ def try_settings(
         cls,kwargs = SFTTrainer.get_optimizer_cls_and_kwargs(args)
         optimizer = cls([torch.nn.Parameter(torch.zeros(1))], **kwargs)
         get_scheduler(args.lr_scheduler_type, optimizer, args.get_warmup_steps(args.max_steps), args.max_steps, args.lr_scheduler_kwargs)
-    except Exception as e: raise ConfigError(f'training.optim or training.lr_scheduler_type: {" ".join(str(e).split())}') from None
+    except Exception as e: raise ConfigError(f'training.optim or training.lr_scheduler_type: {one_line(e, 300)}') from None
 
 # %% ../nbs/02b_trainer.ipynb #8744097c
 def _pieces(inputs, rows):

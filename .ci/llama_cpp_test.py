@@ -1,0 +1,87 @@
+"""GGUF files in llama.cpp itself: `make test-gguf`, with the folder of an export in ARGS, or else with the embedded model and a small Qwen2.
+
+llama-cpp-python is compiled for this, which takes some minutes, so CI does without.
+"""
+import sys, tempfile, time, random
+from pathlib import Path
+import numpy as np, torch, transformers
+from llama_cpp import Llama
+from tiny_reasoning.all import *
+
+transformers.utils.logging.set_verbosity_error()
+
+def texts(n=1000):
+    "`n` texts: problems, solutions, and pieces put together at random"
+    rng,rows = random.Random(0),make_splits(load_config('cpu', test_samples=100)).train
+    res = [o[k] for o in rows[:150] for k in ('question','reasoning')]
+    words = [o for t in tricky for o in (t, 'don\'t', 'ΑΒΓ', 'straße', '3,000.5', '<think>', '🙂', 'naïve')]
+    return res + [''.join(rng.choice(words) for _ in range(rng.randint(1, 12))) for _ in range(n-len(res))]
+
+def tokens(llm, tokenizer):
+    "Texts that llama.cpp cuts into other tokens than the tokenizer"
+    every = texts()
+    want = tokenizer(every, add_special_tokens=False).input_ids
+    got = [llm.tokenize(o.encode(), add_bos=False, special=True) for o in every]
+    return len(every), [(t,a,b) for t,a,b in zip(every, want, got) if a!=b]
+
+def replies(llm, model, tokenizer, n=8):
+    """How many greedy replies are the same, and how far apart the two are at each of their places.
+    llama.cpp reads prompt and reply at once: its own greedy reply is the same where each next token is the one it finds most likely"""
+    cfg = load_config('cpu', test_samples=n, **{'data.unseen_samples':0, 'evaluation.max_new_tokens':64})
+    rows = make_splits(cfg).test
+    prompts = [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]
+    texts = [o['text'] for o in generate(model, tokenizer, prompts, 64)]
+    same,far = 0,[]
+    for p,r,want in zip(prompts, texts, next_logits(model, tokenizer, prompts, texts)):
+        start = tokenizer.apply_chat_template(p, tokenize=False, add_generation_prompt=True)
+        ids = [tokenizer(o, add_special_tokens=False).input_ids for o in (start, r)]
+        ids = ids[0]+ids[1][:64]
+        llm.reset()
+        llm.eval(ids)
+        got = torch.tensor(np.array(llm.scores[len(ids)-len(want):len(ids)]))
+        same += bool((got.argmax(-1)==want.argmax(-1)).all())
+        far.append(apart([want], [got]))
+    return same, len(rows), {k:max(o[k] for o in far) for k in far[0]}
+
+def qwen(folder):
+    "A small Qwen2 with random weights, and a tokenizer that cuts as Qwen's does"
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(gguf_cuts['qwen2'][0]), 'isolated'), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.decoder = decoders.ByteLevel()
+    special = ['<|endoftext|>', '<|im_start|>', '<|im_end|>']
+    t.train_from_iterator(texts(), trainers.BpeTrainer(vocab_size=2000, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    t = transformers.Qwen2Tokenizer(tokenizer_object=t, eos_token='<|im_end|>', pad_token='<|endoftext|>', chat_template=template)
+    torch.manual_seed(0)
+    shape = dict(hidden_size=256, intermediate_size=512, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=1024)
+    m = transformers.Qwen2ForCausalLM(transformers.Qwen2Config(vocab_size=2048, tie_word_embeddings=False, eos_token_id=t.eos_token_id, **shape))
+    for o in m.parameters(): o.data.normal_(std=0.1)
+    save_merged(m, t, folder)
+
+def made(tmp):
+    "Folders with a model and its GGUF files"
+    model,tokenizer = plain_model(load_config('cpu'))
+    save_merged(model, tokenizer, tmp/'smollm2')
+    qwen(tmp/'qwen2')
+    for o in (tmp/'smollm2', tmp/'qwen2'):
+        for k in gguf_kinds: write_gguf(o, o/f'{o.name}-{k}.gguf', k, o.name)
+        yield o
+
+def main():
+    failed = 0
+    with tempfile.TemporaryDirectory() as tmp:
+        for folder in map(Path, sys.argv[1:]) if sys.argv[1:] else made(Path(tmp)):
+            model,tokenizer = open_merged(folder)
+            for path in sorted(folder.glob('*.gguf')):
+                start = time.time()
+                llm = Llama(str(path), n_ctx=512, logits_all=True, verbose=False)
+                n,other = tokens(llm, tokenizer)
+                read_gguf(path, model)
+                same,of,far = replies(llm, model, tokenizer)
+                print(f'{path.name}: {n-len(other)} of {n} texts have the same tokens; {same} of {of} replies are those of transformers in float32 with the same weights; divergence at most {far["kl"]:.2g}, logits at most {far["logits"]:.2g} apart ({time.time()-start:.0f} s)', flush=True)
+                for t,a,b in other[:3]: print(f'  {t!r}\n    transformers {a}\n    llama.cpp    {b}')
+                failed += bool(other) or not far['kl']<=max_kl
+    sys.exit(failed)
+
+if __name__=='__main__': main()
