@@ -21,8 +21,8 @@ site = f'{cfg.doc_host}{cfg.doc_baseurl}/'
 defs = ast.FunctionDef,ast.AsyncFunctionDef,ast.ClassDef
 
 def public(nodes):
-    "Names of the functions, classes and patched methods that `nodes` define, without the private ones"
-    return [n for o in nodes if isinstance(o, defs) and o.name[0]!='_' for n in L(patch_name(o))]
+    "Names of the functions, classes and patched methods that `nodes` define, without private ones and those of private classes"
+    return [n for o in nodes if isinstance(o, defs) and o.name[0]!='_' for n in L(patch_name(o)) if n[0]!='_']
 
 def where():
     "The modules of each name that gets an entry; most have one"
