@@ -43,9 +43,9 @@ def random_qwen(smol, dest, **kwargs):
     torch.set_default_dtype(torch.float32)
     n = model.num_parameters()
     if not kwargs and n!=qwen_parameters: raise ValueError(f'{n:,} parameters, not {qwen_parameters:,}')
-    tmp = dest.with_name(dest.name+'.part')
+    tmp = dest.with_name(f'{dest.name}.{os.getpid()}')  # two may be at it
     model.save_pretrained(tmp); tokenizer.save_pretrained(tmp)
-    tmp.rename(dest)
+    if not dest.exists(): tmp.rename(dest)
     return dest
 
 def models(a):

@@ -12,7 +12,7 @@ from threading import Lock
 from datetime import datetime, timezone
 from common import *
 
-names = ['training','evaluation','learning','recipes','grpo','memory','backends','gpus']
+names = ['training','evaluation','decoder','learning','recipes','grpo','memory','backends','gpus']
 modules = {o:importlib.import_module(o) for o in names}
 writing = Lock()
 
@@ -25,6 +25,7 @@ def parser():
     p.add_argument('--out', type=Path, default=root/'benchmarks', help='folder for the JSON files')
     p.add_argument('--work', help='folder for logs and runs, kept (default: a temporary one)')
     p.add_argument('--limit', type=int, default=900, help='seconds that a contender may take')
+    p.add_argument('--add', action='store_true', help='keep what the JSON has of other contenders')
     p.add_argument('--together', action='store_true', help='run what measures no speed at the end, all of it at once')
     for o in ('only','result','need','gpus'): p.add_argument(f'--{o}', help=argparse.SUPPRESS)
     for n,m in modules.items(): m.options(p.add_argument_group(n, m.__doc__))
@@ -53,7 +54,7 @@ def spawn(a, only, gpus=0, **more):
     "Run contender `only` and give its result, or the reason why there is none"
     work = Path(a.work)
     log,result,cache = work/f'{only}.log', work/f'{only}.result', work/f'{only}.cache'
-    shared = {k:v for k,v in vars(a).items() if v is not None and v is not False and k not in ('names','together')} | dict(only=only, result=result, gpus=gpus) | more
+    shared = {k:v for k,v in vars(a).items() if v is not None and v is not False and k not in ('names','together','add')} | dict(only=only, result=result, gpus=gpus) | more
     env = os.environ | dict(PYTHONPATH=os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')])), PYTHONUNBUFFERED='1', TOKENIZERS_PARALLELISM='false',
         TORCHINDUCTOR_CACHE_DIR=str(cache/'inductor'), TRITON_CACHE_DIR=str(cache/'triton'), UNSLOTH_COMPILE_LOCATION=str(cache/'unsloth'))  # nobody profits from what another compiled
     if '.' in only and not only.startswith('gpus.'): env['CUDA_VISIBLE_DEVICES'] = os.environ.get('CUDA_VISIBLE_DEVICES', '0').split(',')[0]  # the trainer would spread over all
@@ -79,16 +80,24 @@ def run_stages(a, name, stages, about, found, results, shared):
     def lane(contenders):
         for o in contenders:
             results[o] = spawn(a, f'{name}.{o}', about['gpus'], **found)
+            if a.add: results[o] |= dict(command=command_line())
             with writing: save(a, name, about, results, shared)
     for stage in stages:
         with ThreadPoolExecutor(len(stage)) as ex: list(ex.map(lane, stage))
 
+def command_line(): return bare(' '.join(['benchmarks/run.py', *sys.argv[1:]]))
+
 def save(a, name, about, results, shared):
     m = modules[name]
     keys = [o.dest for g in parser()._action_groups if g.title==name for o in g._group_actions]
-    res = dict(benchmark=name, what=m.__doc__, date=datetime.now(timezone.utc).isoformat(timespec='minutes'), **about, command=bare(' '.join(['benchmarks/run.py', *sys.argv[1:]])),
+    res = dict(benchmark=name, what=m.__doc__, date=datetime.now(timezone.utc).isoformat(timespec='minutes'), **about, command=command_line(),
                shared_gpu=shared, settings={k:getattr(a, k) for k in keys}, results=results, compared=m.finish(a, results))
     path(a, name, about).write_text(json.dumps(res, indent=1, ensure_ascii=False)+'\n')
+
+def earlier(a, name, about):
+    "Results that the JSON has already, where they are to stay"
+    p = path(a, name, about)
+    return json.loads(p.read_text())['results'] if a.add and p.exists() else {}
 
 def path(a, name, about): return a.out/f'{name}{"" if about["gpus"] else "_cpu"}.json'
 
@@ -136,7 +145,7 @@ def measure(a):
     found = spawn(a, 'models', about['gpus'], need=','.join(need))
     if 'error' in found: sys.exit('No models: see above')
     found = {k:v for k,v in found.items() if k in ('model','smol')}
-    results = {o:{} for o in todo}
+    results = {o:earlier(a, o, about) for o in todo}
     plans = {o:modules[o].plan(a) for o in todo}
     def alone(o): return modules[o].apart if a.together else len(plans[o])
     late = [o for o in todo if alone(o)<len(plans[o])]

@@ -265,8 +265,10 @@ def decode(
         for done in range(1, max_new_tokens, every):
             on = [j for j,i in enumerate(live) if eos not in tokens[i]]
             if not on: break
-            if len(on)<=len(live)*3/4:
-                ended(len(live)-len(on))
+            gone = len(live)-len(on)
+            cheap = d.graph is None or gone*(max_new_tokens-done)>4096
+            if cheap and gone>=len(live)/4:
+                ended(gone)
                 d.resize(torch.tensor(on, device=model.device))
                 live = [live[j] for j in on]
             new = []
@@ -320,7 +322,7 @@ def _batches(items, size, f, bar):
     from accelerate.utils.memory import clear_device_cache
     res,start = [],0
     while start<len(items):
-        clear_device_cache(garbage_collection=True)
+        clear_device_cache()
         batch,before = items[start:start+size], bar.n
         new = unless_full(f, batch)
         if new is not None:
