@@ -4,7 +4,7 @@ import json,os,re,shutil,sys,tempfile,time
 from pathlib import Path
 from urllib.parse import unquote
 from project import Failed,apart,bin_,cells_of,cfg,lib,mods,nbs,root,run
-from docs import broken,docs
+from docs import alts,broken,docs
 from nbdev.processors import clean_magics,filter_stream_,hide_,hide_line,rm_export,rm_header_dash,strip_ansi
 from nbdev.process import NBProcessor
 import nbformat
@@ -44,23 +44,27 @@ def from_root(md):
     return re.sub(r'(\]\(|(?:src|href)=")([^)\s"]+)', f, md)
 
 def convert():
-    "README and its pictures as nbconvert gives them"
+    "README and its pictures as nbconvert gives them, with the language of its code and the words of `#| fig-alt`"
     from nbconvert import MarkdownExporter
     procs = [strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export, clean_magics, hide_]
     proc = NBProcessor(nbs/cfg.readme_nb, procs=procs)
     proc.process()
-    cells = []
+    cells,words = [],[]
     for c in proc.nb.cells:
         d = {'cell_type':c.cell_type, 'metadata':{}, 'source':c.source}
         if c.cell_type=='code':  # what Quarto reads as `#| echo: false`
             d.update(outputs=json.loads(json.dumps(c.get('outputs', []))), execution_count=None)
+            words += alts(c.source) or []
             if c.directives_.get('echo:')==['false']: d['metadata'] = {'transient':{'remove_source':True}}
             d['source'] = re.sub(r'^#\|.*\n?', '', c.source, flags=re.M)
         cells.append(d)
-    nb = nbformat.reads(json.dumps({'cells':cells, 'metadata':proc.nb.metadata, 'nbformat':4, 'nbformat_minor':4}), as_version=4)  # joins the lines of outputs
+    meta = proc.nb.metadata | {'language_info':{'name':proc.nb.metadata.kernelspec.language}}
+    nb = nbformat.reads(json.dumps({'cells':cells, 'metadata':meta, 'nbformat':4, 'nbformat_minor':4}), as_version=4)  # joins the lines of outputs
     md,res = MarkdownExporter().from_notebook_node(nb, {'output_files_dir':'index_files', 'unique_key':'output'})
     for c in cells:
         if c['metadata'] and c['source'].strip() in md: raise Failed('README shows the source of a cell that is marked `echo: false`')
+    words = iter(words)
+    md = re.sub(r'(?<=!\[)png(?=\]\(index_files/)', lambda m: next(words, ''), md)
     md = re.sub(r'\n{3,}', '\n\n', re.sub(r'[ \t]+$', '', md, flags=re.M)).strip()
     return mark + from_root(md) + '\n', res.get('outputs', {})
 

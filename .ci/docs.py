@@ -21,8 +21,8 @@ site = f'{cfg.doc_host}{cfg.doc_baseurl}/'
 defs = ast.FunctionDef,ast.AsyncFunctionDef,ast.ClassDef
 
 def public(nodes):
-    "Names of the functions, classes and patched methods that `nodes` define, without the private ones"
-    return [n for o in nodes if isinstance(o, defs) and o.name[0]!='_' for n in L(patch_name(o))]
+    "Names of the functions, classes and patched methods that `nodes` define, without private ones and those of private classes"
+    return [n for o in nodes if isinstance(o, defs) and o.name[0]!='_' for n in L(patch_name(o)) if n[0]!='_']
 
 def where():
     "The modules of each name that gets an entry; most have one"
@@ -147,7 +147,8 @@ class links(Processor):
         return f'[{m[0]}]({page}#{full})'
     def cell(self, c):
         if c.cell_type!='markdown': return
-        parts = re.split(r'^(```.*?^```|#+ .*?$)|(\[[^\]]*\]\([^)]*\))', c.source, flags=re.S|re.M)
+        own = r'|\| `\w+`' if '.entry}' in c.source else ''  # a parameter may have the name of a function
+        parts = re.split(rf'^(```.*?^```|#+ .*?${own})|(\[[^\]]*\]\([^)]*\))', c.source, flags=re.S|re.M)
         c.source = ''.join(o if i%3 else re.sub(r'(?<!`)`([\w.]+)(\(\))?`(?!`)', self.link, o) for i,o in enumerate(parts) if o)
 
 def plain_pictures(cell):
@@ -163,8 +164,12 @@ def figure_alts(cell):
     cell.source = re.sub(r'^#\| *fig-alt:.*', lambda m: line, cell.source, flags=re.M)
 
 def breakable(cell):
-    "Long names in tables may break behind a dot or a low line"
-    def row(m): return re.sub(r'(`[^`]*`|\[[^\]]*\]\([^)]*\)|<[^>]*>)|(?<=\w)([._])(?=[a-z]\w)', lambda m: m[1] or m[2]+'<wbr>', m[0])
+    "Long names in tables may break where their parts meet"
+    def cut(s): return re.sub(r'(?<=\w)([._/:])(?=[a-z]\w)', r'\1<wbr>', s)
+    def part(m):
+        name,kept,word = m.groups()
+        return kept or (cut(word) if word else f'`<code>{cut(name)}</code>`{{=html}}')
+    def row(m): return re.sub(r'`([\w./:-]+)`|(`[^`]*`|\[[^\]]*\]\([^)]*\)|<[^>]*>)|([\w.]+)', part, m[0])
     def table(s): return re.sub(r'^\|.*\|$', row, s, flags=re.M)
     if cell.cell_type=='markdown' and '.entry}' not in cell.source: cell.source = table(cell.source)
     for o in cell.get('outputs', []):

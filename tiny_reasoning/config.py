@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 from fastcore.basics import first, listify
 from fastcore.docments import docments
-from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, NonNegativeFloat, NonNegativeInt, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
 # %% ../nbs/00_config.ipynb #a95449f2

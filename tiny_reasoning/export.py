@@ -140,7 +140,7 @@ def unpair_rows(
 
 # %% ../nbs/04b_export.ipynb #5c56da41
 gguf_families = dict(llama='llama', qwen2='qwen2') # transformers' `model_type` -> llama.cpp's architecture
-gguf_kinds = dict(f16=2**-11, q8_0=1/254+2**-11) # Format of the matrices in a GGUF file -> how far rounding may move a weight, as a share of the largest
+gguf_kinds = dict(f16=2**-11, q8_0=1/254+2**-11) # Format of the matrices -> how far rounding may move a weight, as a share of the largest
 
 def _format(shape, kind):
     "The GGUF format of a weight of this `shape`"
@@ -168,7 +168,11 @@ def gguf_name(
 # %% ../nbs/04b_export.ipynb #e3403d64
 _gpt2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
 _qwen2 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-gguf_cuts = {'smollm':[r'\p{N}', _gpt2], 'qwen2':[_qwen2], 'llama-bpe':[_qwen2.replace(r'|\p{N}|', r'|\p{N}{1,3}|')], 'gpt-2':[_gpt2]} # llama.cpp's name of a way to cut -> expressions that cut one after the other
+gguf_cuts = { # llama.cpp's name of a way to cut -> expressions that cut one after the other
+    'smollm': [r'\p{N}', _gpt2],
+    'qwen2': [_qwen2],
+    'llama-bpe': [_qwen2.replace(r'|\p{N}|', r'|\p{N}{1,3}|')],
+    'gpt-2': [_gpt2]}
 
 def as_llama_cpp(
     tokens:list, # Every token's text
@@ -257,10 +261,12 @@ def check_family(
 ):
     "A `TinyReasoningError` where the model is of a kind that `write_gguf` does not know, or `gguf` is missing"
     if find_spec('gguf') is None: raise TinyReasoningError('GGUF needs one package more: pip install "tiny_reasoning[offline]"')
-    if config.model_type not in gguf_families: raise TinyReasoningError(f'GGUF: {config.model_type!r} is not a family written here ({", ".join(gguf_families)}); use --to merged, and llama.cpp\'s own converter')
-    rope = (getattr(config, 'rope_parameters', None) or {}).get('rope_type', 'default')
-    sliding = getattr(config, 'use_sliding_window', False)
-    if rope!='default' or sliding: raise TinyReasoningError(f'GGUF: positions of type {"sliding" if sliding else rope!r} are not written here; use --to merged, and llama.cpp\'s own converter')
+    instead = "use --to merged, and llama.cpp's own converter"
+    if config.model_type not in gguf_families:
+        raise TinyReasoningError(f'GGUF: {config.model_type!r} is not a family written here ({", ".join(gguf_families)}); {instead}')
+    positions = (getattr(config, 'rope_parameters', None) or {}).get('rope_type', 'default')
+    if getattr(config, 'use_sliding_window', False): positions = 'sliding'
+    if positions!='default': raise TinyReasoningError(f'GGUF: positions of type {positions!r} are not written here; {instead}')
 
 def write_gguf(
     folder, # From `save_merged`
@@ -361,7 +367,9 @@ def standing(
     return f'{verdict(c)}.'
 
 # %% ../nbs/04b_export.ipynb #3b238726
-licences = {'smollm2':'apache-2.0', 'qwen2.5-3b':'qwen-research', 'qwen2.5-72b':'qwen', 'qwen2.5':'apache-2.0', 'gsm8k':'mit', 'reasoning_gym':'apache-2.0'} # Part of a name, the first that fits -> licence
+licences = { # Part of a name, the first that fits -> licence
+    'smollm2':'apache-2.0', 'qwen2.5-3b':'qwen-research', 'qwen2.5-72b':'qwen', 'qwen2.5':'apache-2.0',
+    'gsm8k':'mit', 'reasoning_gym':'apache-2.0'}
 
 def licence(
     name:str, # Of a model or a dataset
@@ -474,6 +482,17 @@ In vLLM: `vllm serve {where}`."""]
 # %% ../nbs/04b_export.ipynb #3e1e48ba
 _hub_names = {embedded:'HuggingFaceTB/SmolLM2-135M-Instruct'} # Our name of a model -> the hub's
 
+def _card_head(cfg, result, hub_id, own):
+    "What the hub reads of a card; `own` is the licence of the base model, `hub_id` its name there or None"
+    from huggingface_hub import ModelCardData
+    d,known = cfg.data, own in ('apache-2.0', 'mit', 'unknown')
+    return ModelCardData(
+        model_name=cfg.project.name, base_model=hub_id,
+        datasets=[d.dataset_name] if d.dataset_name in _benchmarks else None,
+        license=own if known else 'other', license_name=None if known else own,
+        language='en', library_name='transformers', pipeline_tag='text-generation',
+        tags=['reasoning', 'math', 'lora', 'tiny_reasoning'], eval_results=index_entries(result, cfg) or None)
+
 def model_card(
     cfg:Config, # Of the adapter's training
     result, # Contents of `eval.json`, or None
@@ -483,25 +502,28 @@ def model_card(
     repo:str='', # Repository on the hub, if there is one
 ): # huggingface_hub.ModelCard
     "The card of an exported model"
-    from huggingface_hub import ModelCard, ModelCardData
-    d,l,base,run = cfg.data,cfg.lora,_hub_names.get(cfg.model.name, public_name(cfg.model.name)),run or {}
-    on_hub = re.fullmatch(r'[\w.-]+/[\w.-]+', base)
+    from huggingface_hub import ModelCard
+    d,l,run = cfg.data, cfg.lora, run or {}
+    base = _hub_names.get(cfg.model.name, public_name(cfg.model.name))
+    hub_id = base if re.fullmatch(r'[\w.-]+/[\w.-]+', base) else None
     own,of_data = licence(base),licence(d.dataset_name)
-    known = own in ('apache-2.0', 'mit', 'unknown')
-    data = ModelCardData(model_name=cfg.project.name, base_model=base if on_hub else None, datasets=[d.dataset_name] if d.dataset_name in _benchmarks else None,
-        license=own if known else 'other', license_name=None if known else own, language='en', library_name='transformers', pipeline_tag='text-generation',
-        tags=['reasoning', 'math', 'lora', 'tiny_reasoning'], eval_results=index_entries(result, cfg) or None)
-    warning = (result or {}).get('sources', {}).get('warning', '')
+    notes = dict(warning=(result or {}).get('sources', {}).get('warning', ''), bits='', rows='', unknown='', loss='')
+    if notes['warning']: notes['warning'] = f'\n\n**{notes["warning"]}**'
+    if cfg.model.load_in_4bit: notes['bits'] = ', in 4-bit NF4'
+    if 'unknown' in (own, of_data): notes['unknown'] = 'Where a licence is unknown, find it out before you pass this model on.'
+    if 'loss.png' in files: notes['loss'] = '\n![Loss over steps](loss.png)\n'
     n = run.get('data', {}).get('rows', {})
+    if n: notes['rows'] = f'{n["train"]:,} rows for training, {n["validation"]:,} for validation.'
     versions_ = run.get('versions') or dict(tiny_reasoning=__version__) | {o:version(o) for o in ('torch','transformers','peft')}
-    body = _card.format(name=cfg.project.name, standing=standing(result), warning=f'\n\n**{warning}**' if warning else '', base=base,
-        base_url=f'https://huggingface.co/{base}' if on_hub else '#how-it-was-made', home='https://github.com/tiny-reason/tiny_reasoning', mark=answer_mark,
-        results=_results(result, files), proofs=_proofs(proofs), data=public_name(d.dataset_name), data_licence=of_data, base_licence=own,
-        rows=f'{n["train"]:,} rows for training, {n["validation"]:,} for validation.' if n else '', bits=', in 4-bit NF4' if cfg.model.load_in_4bit else '',
-        unknown='Where a licence is unknown, find it out before you pass this model on.' if 'unknown' in (own, of_data) else '',
-        r=l.r, alpha=l.lora_alpha, modules=', '.join(l.target_modules), steps=run.get('steps', cfg.training.max_steps), rate=cfg.training.learning_rate,
-        versions=', '.join(f'{k} {v}' for k,v in versions_.items()), loss='\n![Loss over steps](loss.png)\n' if 'loss.png' in files else '', run=_run(file_name(cfg.project.name), repo, files))
-    return ModelCard(f'---\n{data.to_yaml()}\n---\n{body}')
+    body = _card.format(
+        name=cfg.project.name, home='https://github.com/tiny-reason/tiny_reasoning', mark=answer_mark,
+        base=base, base_url=f'https://huggingface.co/{hub_id}' if hub_id else '#how-it-was-made', base_licence=own,
+        data=public_name(d.dataset_name), data_licence=of_data,
+        standing=standing(result), results=_results(result, files), proofs=_proofs(proofs),
+        r=l.r, alpha=l.lora_alpha, modules=', '.join(l.target_modules), rate=cfg.training.learning_rate,
+        steps=run.get('steps', cfg.training.max_steps), versions=', '.join(f'{k} {v}' for k,v in versions_.items()),
+        run=_run(file_name(cfg.project.name), repo, files), **notes)
+    return ModelCard(f'---\n{_card_head(cfg, result, hub_id, own).to_yaml()}\n---\n{body}')
 
 # %% ../nbs/04b_export.ipynb #c7c578c0
 def file_name(

@@ -222,7 +222,8 @@ def _step(self:Decoder):
     self.seen.index_fill_(1, self.end, True)
     self.at.add_(1)
     with self.adapter, _attention(self.model, _one_token):
-        out = self.model(input_ids=self.tokens, attention_mask=self.seen[:,None,None], position_ids=self.position, past_key_values=self.cache, use_cache=True)
+        out = self.model(input_ids=self.tokens, attention_mask=self.seen[:,None,None], position_ids=self.position,
+                         past_key_values=self.cache, use_cache=True)
     tokens,logprobs = self.sampling(out.logits[:,-1], self.at)
     self.tokens.copy_(tokens)
     self.logprobs.copy_(logprobs)
