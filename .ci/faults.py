@@ -96,7 +96,7 @@ def changed(old, d):
     if lost: return f'changed or gone: {", ".join(lost[:5])}'
 
 # --- a model that costs nothing
-cache = Path(tempfile.gettempdir())/f'tiny_reasoning_faults_{os.getuid()}'
+cache = None # `main` makes a folder for what is made once
 
 def tiny():
     "A folder with a random Llama of two layers and the embedded model's tokenizer; made once"
@@ -555,6 +555,13 @@ def quick(cs):
 
 def main(*args):
     "Run the groups named in `args`, or all, and say what failed"
+    global cache
+    with tempfile.TemporaryDirectory() as d:
+        cache = Path(d).resolve()
+        return campaign(args)
+
+def campaign(args):
+    "`main`, with a folder for what is made once"
     from tqdm import tqdm
     log.handlers or __import__('tiny_reasoning.config').config.setup_log()
     chosen = [c for c in cases if not (named := [o for o in args if not o.startswith('-')]) or c.group in named or f'{c.group}: {c.name}' in named]
