@@ -123,6 +123,7 @@ def flags(out, *more, name=None):
 
 def trained(d, *more):
     "A finished run in `d/out`, copied from one that was made before"
+    Path(d).mkdir(exist_ok=True)
     src = cache/('run' + '_'.join(more).replace('/', '_'))
     if not (src/'run.json').exists():
         shutil.rmtree(src, ignore_errors=True)
@@ -132,16 +133,19 @@ def trained(d, *more):
 
 four = ['--max_steps', '4', '--training.save_total_limit', '9']
 
-def begun(d):
-    "A run in `d/out` that was stopped after its second of four steps: two checkpoints, no run.json"
-    out = trained(d, *four)
+def unfinished(out, steps):
+    "The finished run in `out` as if it had been stopped before its checkpoints `steps`, a pattern"
     led = Ledger(out)
-    for o in sorted(out.glob('checkpoint-[34]')): shutil.rmtree(o)
+    for o in sorted(out.glob(f'checkpoint-{steps}')): shutil.rmtree(o)
     for o in ('run.json', 'loss.png'): (out/o).unlink(missing_ok=True)
     shutil.rmtree(out/'lora_adapter')
     led.files = {k:v for k,v in led.files.items() if (out/k).exists()}
     led.save()
     return out
+
+def begun(d):
+    "A run in `d/out` that was stopped after its second of four steps: two checkpoints, no run.json"
+    return unfinished(trained(d, *four), '[34]')
 
 # --- configuration
 def wrong_values(key):
@@ -152,6 +156,7 @@ def wrong_values(key):
     if 'float' in t: res += ['fast', 'nan', 'inf', '-0.5']
     if t.startswith('bool'): res += ['perhaps', '7']
     if '|' in t: res += ['jax']
+    if 'dict' in t: res += ['5', 'hello', '[1]', '{a']
     if 'list of int' in t: res += ['1,x', '-1']
     return res
 
@@ -231,6 +236,12 @@ refused('data', 'every row contradicts its answer', lambda d: flags(d/'out', *ow
 refused('data', 'an unknown template', lambda d: flags(d/'out', '--data.templates', '999'), '999')
 refused('data', 'all rows set aside', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', good)), '--test_samples', '20'))
 refused('data', 'a question of 1 MB', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', jsonl([dict(question='a '*500_000, answer='1 = 1\n#### 1')]*20)))), 'No usable rows')
+
+for name,(task,words) in {'an unknown key':('{nothing: 1}', 'nothing'), 'a wrong type':('{min_terms: many}', ''), 'nothing in it that fits':('{min_terms: 5, max_terms: 2}', ''), 'null':('{min_terms: null}', ''), 'a number as key':('{3: 4}', ''),
+    'no terms':('{min_terms: 0, max_terms: 0}', ''), 'a size':('{size: -1}', 'size')}.items():
+    refused('data', f'data.task: {name}', lambda d, task=task: flags(d/'out', '--training.method', 'grpo', *own('reasoning_gym:chain_sum'), '--data.task', task), words)
+for key in ('task', 'unseen_task'): refused('data', f'data.{key} for a file', lambda d, key=key: flags(d/'out', *own(write(d, 'train.jsonl', good)), f'--data.{key}', '{min_terms: 2}'), f'data.{key}')
+refused('data', 'no worked solutions, for sft', lambda d: flags(d/'out', *own('reasoning_gym:chain_sum')), 'grpo')
 
 @case('data', 'a number of 5,000 digits is read, a lone surrogate too')
 def _(d):
@@ -324,6 +335,44 @@ def _(d):
     tensors(m/'model.safetensors', lambda ts: {k:v for k,v in ts.items() if 'layers.1' not in k})
     return ask('tiny_eval', *flags(out, name=m)).problem(2)
 
+refused('adapter', '--init: missing', lambda d: flags(d/'out', '--init', d/'nowhere'), 'No adapter')
+refused('adapter', '--init: of another base', lambda d: flags(d/'out', '--init', trained(d/'first')/'lora_adapter', name=model(d)), 'trained on')
+refused('adapter', '--init: another rank', lambda d: flags(d/'out', '--init', trained(d/'first')/'lora_adapter', '--lora_r', '4'), 'lora.r')
+refused('adapter', '--init: the adapter that would be replaced', lambda d: flags(trained(d), '--overwrite', '--init', d/'out'/'lora_adapter'), 'lora.init')
+refused('adapter', '--init: the same by another name', lambda d: flags(trained(d), '--overwrite', '--init', d/'out'/'..'/'out'/'lora_adapter'), 'lora.init')
+refused('adapter', '--init: with NaN, --overwrite', lambda d: [tensors(trained(d/'first')/'lora_adapter'/'adapter_model.safetensors', spoil(math.nan)), *flags(trained(d), '--overwrite', '--init', d/'first'/'out'/'lora_adapter')][1:], 'finite')
+
+@case('adapter', '--init: one of another run stays, and is where this run begins')
+def _(d):
+    first = trained(d/'first')/'lora_adapter'
+    old = snapshot(first)
+    r = ask('tiny_train', *flags(d/'out', '--init', first))
+    return r.problem(0) or changed(old, first)
+
+# --- reinforcement
+def grpo(out, *more): return flags(out, *'--training.method grpo --grpo.num_questions 2 --grpo.num_generations 2 --grpo.max_completion_length 4'.split(), *more)
+for key,v in {'num_generations':1, 'num_questions':0, 'max_completion_length':0, 'temperature':0, 'reward_right':-1, 'reward_format':-1, 'pass_rates':'./nowhere'}.items():
+    refused('reinforcement', f'grpo.{key} {v}', lambda d, key=key, v=v: grpo(d/'out', f'--grpo.{key}', v), f'grpo.{key}')
+refused('reinforcement', 'grpo.pass_rates: a file', lambda d: grpo(d/'out', '--grpo.pass_rates', write(d, 'f', 'x')), 'grpo.pass_rates')
+refused('reinforcement', 'grpo.pass_rates: a broken file', lambda d: grpo(d/'out', '--grpo.pass_rates', write(d, 'f/traces.json', '[]').parent), 'grpo.pass_rates')
+refused('reinforcement', 'no question is worth asking', lambda d: grpo(d/'out', '--grpo.pass_rates', 'measure'), 'sometimes')
+refused('reinforcement', 'an unknown method', lambda d: flags(d/'out', '--training.method', 'ppo'), 'sft | grpo')
+refused('reinforcement', 'Unsloth', lambda d: grpo(d/'out', '--model.backend', 'unsloth'), 'model.backend')
+refused('reinforcement', 'over a run of sft without --overwrite', lambda d: grpo(trained(d)), '--overwrite')
+refused('reinforcement', '--resume of a run of sft', lambda d: grpo(begun(d), *four, '--resume'), 'training.method differs')
+refused('reinforcement', 'a samples.jsonl that is not ours', lambda d: grpo(write(d, 'out/samples.jsonl', 'mine').parent), 'samples.jsonl')
+
+@case('reinforcement', 'stopped and resumed, the end is the same')
+def _(d):
+    r = ask('tiny_train', *grpo(d/'whole', *four))
+    if r.status: return r.problem(0)
+    out = unfinished(Path(shutil.copytree(d/'whole', d/'out')), '[34]')
+    r = ask('tiny_train', *grpo(out, *four, '--resume'))
+    if r.status: return r.problem(0)
+    a,b = ([o['eval_length'] for o in json.loads((f/'run.json').read_text())['history'] if 'eval_length' in o] for f in (d/'whole', out))
+    if a!=b or len(a)!=4: return f'{b}, not {a}'
+    if (d/'whole'/'samples.jsonl').read_bytes()!=(out/'samples.jsonl').read_bytes(): return 'samples.jsonl differs'
+
 # --- runs
 folders = {'a file':lambda d: write(d, 'f', 'x'), 'below a file':lambda d: write(d, 'f', 'x')/'below', '/proc':lambda d: '/proc/nowhere', 'too long':lambda d: d/('x'*300), 'NUL':lambda d: 'a\0b', 'empty':lambda d: '',
     'a dangling link':lambda d: (d/'l').symlink_to(d/'none'/'at'/'all') or d/'l'}
@@ -403,17 +452,60 @@ def _(d):
     out = d/'out'
     r = ask('tiny_train', *flags(out, *own(path), *four))
     if r.status: return r.problem(0)
-    led = Ledger(out)
-    for o in out.glob('checkpoint-[34]'): shutil.rmtree(o)
-    (out/'run.json').unlink()
-    shutil.rmtree(out/'lora_adapter')
-    led.files = {k:v for k,v in led.files.items() if (out/k).exists()}
-    led.save()
+    unfinished(out, '[34]')
     write(d, 'train.jsonl', jsonl(sums(20, 30)))
     return ask('tiny_train', *flags(out, *own(path), *four, '--resume')).problem(2)
 
 @case('resume', 'nothing there')
 def _(d): return ask('tiny_train', *flags(d/'out', '--resume')).problem(0)
+
+def last_loss(out): return [o['eval_loss'] for o in json.loads((out/'run.json').read_text())['history'] if 'eval_loss' in o][-1]
+
+def forget(out, *names):
+    "Take `names` out of the list of files in `out`, as if they had never been finished"
+    led = Ledger(out)
+    led.files = {k:v for k,v in led.files.items() if k not in names}
+    led.save()
+
+saved = {'run.json':lambda a: None, 'the adapter was recorded':lambda a: forget(a, *Ledger(a).files), 'the second file of the adapter':lambda a: forget(a, *Ledger(a).files) or (a/'adapter_model.safetensors').unlink()}
+for name,f in saved.items():
+    @case('resume', f'killed before {name}')
+    def _(d, f=f):
+        out = d/'out'
+        r = ask('tiny_train', *flags(out, *four))
+        if r.status: return r.problem(0)
+        want = last_loss(out)
+        for o in ('run.json', 'loss.png'): (out/o).unlink()
+        forget(out, 'run.json', 'loss.png')
+        f(out/'lora_adapter')
+        r = ask('tiny_train', *flags(out, *four, '--resume'))
+        return r.problem(0) or (f'{last_loss(out)}, not {want}' if last_loss(out)!=want else None)
+
+@case('resume', 'killed before its first two files')
+def _(d):
+    (d/'out').mkdir()
+    Ledger(d/'out').claim('config.yaml', 'data.json', 'run.json', 'loss.png')
+    return ask('tiny_train', *flags(d/'out', '--resume')).problem(0)
+
+refused('resume', 'an adapter of another run', lambda d: flags(begun(d/'one'), *four, '--resume', '--adapter_path', trained(d/'two')/'lora_adapter'), 'another adapter')
+
+rising = [*four, '--learning_rate', '0.3', '--training.logging_steps', '1'] # Its first checkpoint is the best
+for name,f in {'missing':Path.unlink, 'cut':cut, 'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size)}.items():
+    @case('a damaged best checkpoint', name)
+    def _(d, f=f):
+        out = unfinished(trained(d, *rising), '[34]')
+        if json.loads((out/'checkpoint-2'/'trainer_state.json').read_text())['best_model_checkpoint'].endswith('-2'): return 'the newest is the best one'
+        f(out/'checkpoint-1'/'adapter_model.safetensors')
+        r = ask('tiny_train', *flags(out, *rising, '--resume'))
+        if 'checkpoint-1/adapter_model.safetensors' not in r.err: return 'the damage is not named'
+        return r.problem(0) if r.status==0 else r.problem(2)
+
+@case('a damaged best checkpoint', 'whole, in a folder that was renamed')
+def _(d):
+    out = unfinished(trained(d, *rising), '[34]').rename(d/'new')
+    r = ask('tiny_train', *flags(out, *rising, '--resume'))
+    best = json.loads((out/'run.json').read_text())['best']['checkpoint'] if r.status==0 else None
+    return r.problem(0) or (f'the best checkpoint is {best!r}' if best!='checkpoint-1' else None)
 
 # --- runs that go wrong
 for v in ('1e30', '1e8', '1e20'):
@@ -432,6 +524,16 @@ def _(d):
     r = ask('tiny_eval', *flags(out))
     if r.status: return r.problem(0)
     for o in ('run.json', 'eval.json'): json.loads((out/o).read_text(), parse_constant=no)
+
+for name,more in {'evaluation.samples -1':('--evaluation.samples', '-1'), 'evaluation.temperature 0':('--evaluation.temperature', '0'), 'evaluation.top_p 0':('--evaluation.top_p', '0'), 'evaluation.top_p 1.1':('--evaluation.top_p', '1.1'),
+    'adapters and --base_only':('--base_only', '--adapters', 'x'), 'adapters that are not there':('--adapters', 'x', 'y')}.items():
+    refused('evaluation', name, lambda d, more=more: flags(trained(d), *more), cmd='tiny_eval')
+
+@case('evaluation', 'evaluation.samples 0: none are drawn')
+def _(d):
+    out = trained(d)
+    r = ask('tiny_eval', *flags(out, '--evaluation.samples', '0'))
+    return r.problem(0) or ('sampled' in (out/'eval.json').read_text() and 'there are samples' or None)
 
 @case('evaluation', '--base_only keeps a full evaluation')
 def _(d):
@@ -512,11 +614,11 @@ for name in module:
     cases.append(Case('streams', f'{name}: stdin closed', run_closed))
     def run_full(d, name=name):
         r = shell('sh', '-c', f'exec "{sys.executable}" -m tiny_reasoning.{module[name]} --config cpu --show_config > /dev/full')
-        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None if r.status in (1,2) else f'status {r.status}'
+        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None if r.status==2 else f'status {r.status}'
     cases.append(Case('streams', f'{name}: stdout is full', run_full))
     def run_no_out(d, name=name):
         r = shell('sh', '-c', f'exec "{sys.executable}" -m tiny_reasoning.{module[name]} --config cpu --show_config >&-')
-        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None
+        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else r.problem(2)
     cases.append(Case('streams', f'{name}: stdout closed', run_no_out))
     def run_ascii(d, name=name): return shell(sys.executable, '-m', f'tiny_reasoning.{module[name]}', '--config', 'cpu', '--project.name', 'Größe ✓', '--show_config', env=os.environ | dict(PYTHONIOENCODING='ascii', LC_ALL='C')).problem(0)
     cases.append(Case('streams', f'{name}: ASCII only', run_ascii))
