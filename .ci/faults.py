@@ -1,18 +1,22 @@
 """`make faults`: what users and machines do wrong, tried on the real commands. Each case is a row: a group, a name, what is done, and
 what must come of it. Most rows are generated. They run in this process with a random model of two layers, so that a case takes a second;
-kills, races and closed streams get processes of their own. Arguments: groups to run (all without any); `--quick` takes a part of each."""
-import contextlib, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
+kills, races and closed streams get processes of their own. Arguments: groups to run (all without any); `--quick` takes the rows that need
+neither a model nor a process of their own; `--processes 1` does not share the rows between two; `--times` prints the seconds of each row."""
+import argparse, contextlib, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
 from dataclasses import dataclass
+from collections import Counter
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Callable
 
 os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 import yaml
-from tiny_reasoning.config import command, config_keys, log, renamed, short_names, type_name
+from tqdm import tqdm
+from tiny_reasoning.config import command, config_keys, log, renamed, setup_log, short_names, type_name
 from tiny_reasoning.files import Ledger
 
-seconds = 30 # The longest that an error may take in this process
+seconds = 30 # The longest that an error may take in this process; one of its own has to import everything first, perhaps beside another one: three times that
 logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
 control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 
@@ -20,11 +24,12 @@ commands = dict(tiny_train=('train','train'), tiny_eval=('eval','evaluate'), tin
 
 @dataclass
 class Outcome:
-    "What a command did: its status, what it wrote, and the seconds that it took"
+    "What a command did: its status, what it wrote, the seconds that it took, and those that it may take"
     status:int
     out:str=''
     err:str=''
     took:float=0.
+    limit:float=seconds
 
     @property
     def said(self):
@@ -38,7 +43,7 @@ class Outcome:
         if 'Traceback' in text: return f'a traceback: {text[-400:]}'
         if self.status!=status: return f'status {self.status}, not {status}: {(self.said or [self.out[-200:]])[-1][:300]}'
         if control.search(text.replace('\r', '').replace('\x1b[A', '')): return 'a control character in its output'
-        if self.took>seconds: return f'it took {self.took:.0f} s'
+        if self.took>self.limit: return f'it took {self.took:.0f} s'
         if not status: return
         if len(self.said)!=1: return f'{len(self.said)} lines: {self.said[:4]}'
         if len(self.said[0])>700: return f'a line of {len(self.said[0])} characters'
@@ -64,7 +69,7 @@ def shell(*argv, stdin=subprocess.DEVNULL, **kwargs):
     "Run a command in a process of its own"
     start = time.time()
     r = subprocess.run([str(o) for o in argv], stdin=stdin, capture_output=True, **kwargs)
-    return Outcome(r.returncode, r.stdout.decode(errors='replace'), r.stderr.decode(errors='replace'), time.time()-start)
+    return Outcome(r.returncode, r.stdout.decode(errors='replace'), r.stderr.decode(errors='replace'), time.time()-start, 3*seconds)
 
 @dataclass
 class Case:
@@ -96,7 +101,7 @@ def changed(old, d):
     if lost: return f'changed or gone: {", ".join(lost[:5])}'
 
 # --- a model that costs nothing
-cache = None # `main` makes a folder for what is made once
+cache = None # `begin` makes a folder for what is made once
 
 def tiny():
     "A folder with a random Llama of two layers and the embedded model's tokenizer; made once"
@@ -163,6 +168,7 @@ def wrong_values(key):
 for key in config_keys:
     for v in wrong_values(key): refused('configuration', f'--{key} {v[:20]}', lambda d, key=key, v=v: ['--config', 'cpu', f'--{key}', v], key)
     for v in ({'a':1}, [[1]], True if 'bool' not in type_name(config_keys[key]) else [1]):
+        if isinstance(v, dict) and 'dict' in type_name(config_keys[key]): continue
         section,leaf = key.split('.')
         def argv(d, section=section, leaf=leaf, v=v):
             (d/'c.yaml').write_text(yaml.safe_dump({'preset':'cpu', section:{leaf:v}}))
@@ -562,7 +568,10 @@ for n in (100, 3000, 20_000, 200_000):
         return first.problem(0) or r.problem(2) or next((f'{o} is cut' for o,v in old.items() if (out/o).read_bytes()!=v and not (out/o).read_bytes().strip().endswith((b'}', b'</html>'))), None)
 
 # --- two at once, and signals
-def start(*argv, **kwargs): return subprocess.Popen([sys.executable, '-m', *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+def start(*argv):
+    "A process that hears SIGINT, which a shell's background jobs ignore"
+    return subprocess.Popen([sys.executable, '-m', *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+
 def until(f, limit=90):
     end = time.time()+limit
     while not f() and time.time()<end: time.sleep(.02)
@@ -646,46 +655,54 @@ for name,more in {'a question of 1 MB':('--question', 'a '*60_000), 'a tiny temp
         return r.problem(0) if r.status==0 else ('Traceback' in r.err and r.err[-300:]) or (None if r.status==2 else f'status {r.status}')
 
 # --- the campaign
-def quick(cs):
-    "Of each group the first rows, as many as take a minute together"
-    slow = {'two at once', 'signals', 'kills', 'a full disk', 'streams'}
-    res = []
-    for g in dict.fromkeys(c.group for c in cs):
-        mine = [c for c in cs if c.group==g]
-        res += mine[:1] if g in slow else mine[::max(1, len(mine)//(30 if g=='configuration' else 4))]
-    return res
+fast = 'configuration', 'data', 'paths' # Groups of `--quick`, whose rows end before a model is loaded
 
-def main(*args):
-    "Run the groups named in `args`, or all, and say what failed"
-    global cache
+def begin():
+    "Make the folder for what is made once, in each process"
+    global cache, _folder
+    _folder = tempfile.TemporaryDirectory()
+    cache = Path(_folder.name).resolve()
+    if not log.handlers: setup_log()
+
+def attempt(i):
+    "Run row `i` in an empty folder: `i`, what is wrong and the seconds that it took"
+    start,here = time.time(),os.getcwd()
     with tempfile.TemporaryDirectory() as d:
-        cache = Path(d).resolve()
-        return campaign(args)
+        os.chdir(d)
+        try: res = cases[i].run(Path(d).resolve())
+        except Exception as e: res = 'the row itself failed: ' + ''.join(traceback.format_exception(e))[-600:]
+        finally: os.chdir(here)
+    return i, res, time.time()-start
 
-def campaign(args):
-    "`main`, with a folder for what is made once"
-    from tqdm import tqdm
-    log.handlers or __import__('tiny_reasoning.config').config.setup_log()
-    chosen = [c for c in cases if not (named := [o for o in args if not o.startswith('-')]) or c.group in named or f'{c.group}: {c.name}' in named]
-    if '--quick' in args: chosen = quick(chosen)
-    start,bad,times = time.time(),[],{}
-    for c in tqdm(chosen, unit='case', mininterval=2, disable=not sys.stderr.isatty()):
-        t = time.time()
-        with tempfile.TemporaryDirectory() as d:
-            here = os.getcwd()
-            os.chdir(d)
-            try: res = c.run(Path(d).resolve())
-            except BaseException as e:
-                if isinstance(e, KeyboardInterrupt): raise
-                res = 'the case itself failed: ' + ''.join(traceback.format_exception(e))[-600:]
-            finally: os.chdir(here)
-        if res: bad.append((c, res))
-        times[c.group] = times.get(c.group, 0) + time.time()-t
-    for g in dict.fromkeys(c.group for c in chosen):
-        mine,wrong = [c for c in chosen if c.group==g], [c for c,_ in bad if c.group==g]
-        print(f'{g:30} {len(mine)-len(wrong):4} of {len(mine):4} held, {times[g]:5.0f} s')
+def attempts(rows, n):
+    "The rows in `n` processes"
+    if n==1:
+        begin()
+        yield from map(attempt, rows)
+    else:
+        with get_context('spawn').Pool(n, begin) as pool: yield from pool.imap_unordered(attempt, rows, 4)
+
+def main():
+    "Run the groups named, or all, and say what failed"
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument('groups', nargs='*', help='groups, or rows as `group: name`; all without any')
+    p.add_argument('--quick', action='store_true', help='only the groups ' + ', '.join(fast))
+    p.add_argument('--processes', type=int, default=2)
+    p.add_argument('--times', action='store_true', help='print the seconds of each row')
+    a = p.parse_args()
+    known = {o for c in cases for o in (c.group, f'{c.group}: {c.name}')}
+    if unknown := [o for o in a.groups if o not in known]: p.error(f'no group or row {unknown[0]!r}; groups: {", ".join(dict.fromkeys(c.group for c in cases))}')
+    rows = [i for i,c in enumerate(cases) if (not a.groups or c.group in a.groups or f'{c.group}: {c.name}' in a.groups) and (not a.quick or c.group in fast)]
+    start,bad,times = time.time(),[],Counter()
+    for i,res,took in tqdm(attempts(rows, min(a.processes, len(rows))), total=len(rows), unit='row', mininterval=2, disable=None):
+        if res: bad.append((cases[i], res))
+        times[cases[i].group] += took
+        if a.times: print(f'{took:6.1f} s  {cases[i].group}: {cases[i].name}')
+    for g in dict.fromkeys(cases[i].group for i in rows):
+        n,wrong = sum(cases[i].group==g for i in rows), sum(c.group==g for c,_ in bad)
+        print(f'{g:30} {n-wrong:4} of {n:4} held, {times[g]:5.0f} s')
     for c,res in bad: print(f'\n{c.group}: {c.name}\n    {res}')
-    print(f'\n{len(chosen)-len(bad)} passed, {len(bad)} failed ({time.time()-start:.0f} s)')
+    print(f'\n{len(rows)-len(bad)} passed, {len(bad)} failed ({time.time()-start:.0f} s)')
     return bool(bad)
 
-if __name__=='__main__': sys.exit(main(*sys.argv[1:]))
+if __name__=='__main__': sys.exit(main())

@@ -9,9 +9,9 @@ os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 from tqdm import tqdm
 from tiny_reasoning.files import Ledger
 
-save_steps,max_steps,most = 4,24,5 # A run is killed at most `most` times
-settings = (f'--config cpu --max_steps {max_steps} --save_steps {save_steps} --eval_steps {save_steps} --training.logging_steps 1 --warmup_steps 2 --batch_size 2 '
-    '--num_samples 40 --test_samples 4 --data.unseen_samples 0 --model.max_seq_length 256').split()
+save_steps,max_steps,most = 4,20,6 # A run is killed at most `most` times
+settings = (f'--config cpu --max_steps {max_steps} --save_steps {save_steps} --eval_steps {save_steps} --training.logging_steps 1 --warmup_steps 2 --batch_size 1 '
+    '--num_samples 24 --test_samples 4 --data.unseen_samples 0 --model.max_seq_length 160 --data.system_prompt none').split()
 
 # `tiny_train`, which besides writes down where it begins and each step that it has done
 watched = '''
@@ -38,9 +38,11 @@ class Run:
     def start(self):
         "Start it, or go on with it; its messages are kept"
         self.folder.mkdir(exist_ok=True)
+        code = self.folder/'watched.py'
+        code.write_text(watched)
         self.seen,self.began = self.steps(),time.time()
         with (self.folder/'log.txt').open('a') as log:
-            self.process = subprocess.Popen([sys.executable, '-c', watched, str(self.folder/'steps.txt'), *settings, '--output_dir', str(self.folder/'out'), '--resume'], stdout=log, stderr=log)
+            self.process = subprocess.Popen([sys.executable, str(code), str(self.folder/'steps.txt'), *settings, '--output_dir', str(self.folder/'out'), '--resume'], stdout=log, stderr=log)
 
     def steps(self):
         "What has been written down: pairs of `begin` or `step` and a number"
