@@ -2,7 +2,7 @@
 what must come of it. Most rows are generated. They run in this process with a random model of two layers, so that a case takes a second;
 kills, races and closed streams get processes of their own. Arguments: groups to run (all without any); `--quick` takes the rows that need
 neither a model nor a process of their own; `--processes 1` does not share the rows between two; `--times` prints the seconds of each row."""
-import argparse, contextlib, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
+import argparse, contextlib, functools, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
 from dataclasses import dataclass
 from collections import Counter
 from importlib import import_module
@@ -13,6 +13,7 @@ from typing import Callable
 os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 import yaml
 from tqdm import tqdm
+from tiny_reasoning import config
 from tiny_reasoning.config import command, config_keys, log, renamed, setup_log, short_names, type_name
 from tiny_reasoning.files import Ledger
 
@@ -662,6 +663,7 @@ def begin():
     global cache, _folder
     _folder = tempfile.TemporaryDirectory()
     cache = Path(_folder.name).resolve()
+    config.docments = functools.cache(config.docments) # A command reads them once
     if not log.handlers: setup_log()
 
 def attempt(i):
@@ -697,7 +699,7 @@ def main():
     for i,res,took in tqdm(attempts(rows, min(a.processes, len(rows))), total=len(rows), unit='row', mininterval=2, disable=None):
         if res: bad.append((cases[i], res))
         times[cases[i].group] += took
-        if a.times: print(f'{took:6.1f} s  {cases[i].group}: {cases[i].name}')
+        if a.times: print(f'{took:6.1f} s  {cases[i].group}: {cases[i].name}{"  FAILED: " + res if res else ""}', flush=True)
     for g in dict.fromkeys(cases[i].group for i in rows):
         n,wrong = sum(cases[i].group==g for i in rows), sum(c.group==g for c,_ in bad)
         print(f'{g:30} {n-wrong:4} of {n:4} held, {times[g]:5.0f} s')
