@@ -424,8 +424,9 @@ def index_entries(
     from huggingface_hub import EvalResult
     def entry(name, a, note):
         d,data = result['data'],public_name(result['data']['name'])
+        split = d['split'] if name=='test' else name  # the library takes what has the same split for one set
         return EvalResult(task_type='text-generation', dataset_type=data, dataset_name=f'{data}, {name}', dataset_config=d['subset'],
-            dataset_split=d['split'], metric_type='accuracy', metric_name=note, metric_value=round(100*a['accuracy'], 2))
+            dataset_split=split, metric_type='accuracy', metric_name=note, metric_value=round(100*a['accuracy'], 2))
     return [entry(*o) for o in _scores(result)]
 
 def benchmark_file(
@@ -588,8 +589,9 @@ def file_name(
 # %% ../nbs/04b_export.ipynb #c55fd6c9
 def _reason(e):
     "Why the hub or the way to it failed, in one line"
+    for o in (e, e.__cause__):
+        if getattr(o, 'server_message', None): return f'{o.response.status_code}, {o.server_message}'
     e = e.__cause__ or e
-    if told := getattr(e, 'server_message', None): return f'{e.response.status_code}, {told}'
     return f'{" ".join(str(e).split())[:200]} ({type(e).__name__})'
 
 def hub_api(
@@ -604,7 +606,7 @@ def hub_api(
     if not get_token(): raise TinyReasoningError('--push needs a token that may write: `hf auth login`, or HF_TOKEN in the environment')
     api = HfApi(library_name='tiny_reasoning', library_version=__version__)
     try: api.whoami()
-    except (OSError, ValueError, RuntimeError, HTTPError) as e: raise TinyReasoningError(f'--push: the hub does not take this token: {_reason(e)}') from None
+    except (OSError, ValueError, RuntimeError, HTTPError) as e: raise TinyReasoningError(f'--push: the hub did not let us in: {_reason(e)}') from None
     return api
 
 # %% ../nbs/04b_export.ipynb #3f2ccdb5
