@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help install quickstart quickstart-grpo test test-alone train evaluate inference demo test-browser test-site test-gguf faults export bench docs readme prepare clean
+.PHONY: help install quickstart quickstart-grpo test test-alone train evaluate inference demo test-browser test-site test-gguf faults kills export bench docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -69,6 +69,10 @@ test-site: .venv/.browser ## Every page of the site in a real browser; needs Qua
 
 faults: install         ## What users and machines do wrong, tried on the real commands (ARGS: groups, --quick)
 	$(BIN)/python .ci/faults.py $(ARGS)
+
+kills: install          ## The embedded model's run killed 30 times at random, and resumed (ARGS: --kills, --seed)
+	$(BIN)/python .ci/kills.py $(ARGS)
+
 test-gguf: .venv/.llama  ## GGUF files in llama.cpp itself, which is compiled for it (ARGS: folders of exports)
 	$(BIN)/python .ci/llama_cpp_test.py $(ARGS)
 

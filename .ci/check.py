@@ -152,6 +152,9 @@ def colab(tmp):
     kept,asked = (tmp/'keep.txt').read_text().split(),(tmp/'asked.txt').read_text().splitlines()[-1]
     if kept!=['torch==2.11.0+cu128','pillow==11.3.0'] or asked!=f'install -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}': raise Failed(f'kept {kept}, asked pip to {asked}')
 
+# --- what users do wrong
+def faults(): return run(sys.executable, root/'.ci'/'faults.py', '--quick', env=os.environ | dict(OMP_NUM_THREADS='1')).splitlines()[-1]
+
 # --- the list of checks
 def test():
     passed,failed = 0,[]
@@ -172,6 +175,8 @@ def test():
     check('figures are stored as pictures', pictures)
     check('README.md is what nbs/index.ipynb gives', readme_current)
     with tempfile.TemporaryDirectory() as tmp: check("notebooks install in Colab alone, and leave its torch as it is", colab, Path(tmp))
+    counts = check('wrong settings, data and folders (make faults ARGS=--quick)', faults)
+    if counts: print(f'    {counts}')
     for nb in sorted(nbs.glob('*.ipynb')): check(f'{nb.relative_to(root)} runs', run, 'nbdev_test', '--path', nb)
     check('the pages for the site: links, pictures and names', docs)
     with tempfile.TemporaryDirectory() as tmp:

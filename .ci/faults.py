@@ -1,18 +1,23 @@
 """`make faults`: what users and machines do wrong, tried on the real commands. Each case is a row: a group, a name, what is done, and
 what must come of it. Most rows are generated. They run in this process with a random model of two layers, so that a case takes a second;
-kills, races and closed streams get processes of their own. Arguments: groups to run (all without any); `--quick` takes a part of each."""
-import contextlib, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
+kills, races and closed streams get processes of their own. Arguments: groups to run (all without any); `--quick` takes the rows that need
+neither a model nor a process of their own; `--processes 1` does not share the rows between two; `--times` prints the seconds of each row."""
+import argparse, contextlib, functools, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
 from dataclasses import dataclass
+from collections import Counter
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Callable
 
 os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 import yaml
-from tiny_reasoning.config import command, config_keys, log, renamed, short_names, type_name
+from tqdm import tqdm
+from tiny_reasoning import config
+from tiny_reasoning.config import command, config_keys, log, renamed, setup_log, short_names, type_name
 from tiny_reasoning.files import Ledger
 
-seconds = 30 # The longest that an error may take in this process
+seconds = 30 # The longest that an error may take in this process; one of its own has to import everything first, perhaps beside another one: three times that
 logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
 control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 
@@ -20,11 +25,12 @@ commands = dict(tiny_train=('train','train'), tiny_eval=('eval','evaluate'), tin
 
 @dataclass
 class Outcome:
-    "What a command did: its status, what it wrote, and the seconds that it took"
+    "What a command did: its status, what it wrote, the seconds that it took, and those that it may take"
     status:int
     out:str=''
     err:str=''
     took:float=0.
+    limit:float=seconds
 
     @property
     def said(self):
@@ -38,7 +44,7 @@ class Outcome:
         if 'Traceback' in text: return f'a traceback: {text[-400:]}'
         if self.status!=status: return f'status {self.status}, not {status}: {(self.said or [self.out[-200:]])[-1][:300]}'
         if control.search(text.replace('\r', '').replace('\x1b[A', '')): return 'a control character in its output'
-        if self.took>seconds: return f'it took {self.took:.0f} s'
+        if self.took>self.limit: return f'it took {self.took:.0f} s'
         if not status: return
         if len(self.said)!=1: return f'{len(self.said)} lines: {self.said[:4]}'
         if len(self.said[0])>700: return f'a line of {len(self.said[0])} characters'
@@ -64,7 +70,7 @@ def shell(*argv, stdin=subprocess.DEVNULL, **kwargs):
     "Run a command in a process of its own"
     start = time.time()
     r = subprocess.run([str(o) for o in argv], stdin=stdin, capture_output=True, **kwargs)
-    return Outcome(r.returncode, r.stdout.decode(errors='replace'), r.stderr.decode(errors='replace'), time.time()-start)
+    return Outcome(r.returncode, r.stdout.decode(errors='replace'), r.stderr.decode(errors='replace'), time.time()-start, 3*seconds)
 
 @dataclass
 class Case:
@@ -96,7 +102,7 @@ def changed(old, d):
     if lost: return f'changed or gone: {", ".join(lost[:5])}'
 
 # --- a model that costs nothing
-cache = Path(tempfile.gettempdir())/f'tiny_reasoning_faults_{os.getuid()}'
+cache = None # `begin` makes a folder for what is made once
 
 def tiny():
     "A folder with a random Llama of two layers and the embedded model's tokenizer; made once"
@@ -123,6 +129,7 @@ def flags(out, *more, name=None):
 
 def trained(d, *more):
     "A finished run in `d/out`, copied from one that was made before"
+    Path(d).mkdir(exist_ok=True)
     src = cache/('run' + '_'.join(more).replace('/', '_'))
     if not (src/'run.json').exists():
         shutil.rmtree(src, ignore_errors=True)
@@ -132,16 +139,19 @@ def trained(d, *more):
 
 four = ['--max_steps', '4', '--training.save_total_limit', '9']
 
-def begun(d):
-    "A run in `d/out` that was stopped after its second of four steps: two checkpoints, no run.json"
-    out = trained(d, *four)
+def unfinished(out, steps):
+    "The finished run in `out` as if it had been stopped before its checkpoints `steps`, a pattern"
     led = Ledger(out)
-    for o in sorted(out.glob('checkpoint-[34]')): shutil.rmtree(o)
+    for o in sorted(out.glob(f'checkpoint-{steps}')): shutil.rmtree(o)
     for o in ('run.json', 'loss.png'): (out/o).unlink(missing_ok=True)
     shutil.rmtree(out/'lora_adapter')
     led.files = {k:v for k,v in led.files.items() if (out/k).exists()}
     led.save()
     return out
+
+def begun(d):
+    "A run in `d/out` that was stopped after its second of four steps: two checkpoints, no run.json"
+    return unfinished(trained(d, *four), '[34]')
 
 # --- configuration
 def wrong_values(key):
@@ -152,12 +162,14 @@ def wrong_values(key):
     if 'float' in t: res += ['fast', 'nan', 'inf', '-0.5']
     if t.startswith('bool'): res += ['perhaps', '7']
     if '|' in t: res += ['jax']
+    if 'dict' in t: res += ['5', 'hello', '[1]', '{a']
     if 'list of int' in t: res += ['1,x', '-1']
     return res
 
 for key in config_keys:
     for v in wrong_values(key): refused('configuration', f'--{key} {v[:20]}', lambda d, key=key, v=v: ['--config', 'cpu', f'--{key}', v], key)
     for v in ({'a':1}, [[1]], True if 'bool' not in type_name(config_keys[key]) else [1]):
+        if isinstance(v, dict) and 'dict' in type_name(config_keys[key]): continue
         section,leaf = key.split('.')
         def argv(d, section=section, leaf=leaf, v=v):
             (d/'c.yaml').write_text(yaml.safe_dump({'preset':'cpu', section:{leaf:v}}))
@@ -231,6 +243,12 @@ refused('data', 'every row contradicts its answer', lambda d: flags(d/'out', *ow
 refused('data', 'an unknown template', lambda d: flags(d/'out', '--data.templates', '999'), '999')
 refused('data', 'all rows set aside', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', good)), '--test_samples', '20'))
 refused('data', 'a question of 1 MB', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', jsonl([dict(question='a '*500_000, answer='1 = 1\n#### 1')]*20)))), 'No usable rows')
+
+for name,(task,words) in {'an unknown key':('{nothing: 1}', 'nothing'), 'a wrong type':('{min_terms: many}', ''), 'nothing in it that fits':('{min_terms: 5, max_terms: 2}', ''), 'null':('{min_terms: null}', ''), 'a number as key':('{3: 4}', ''),
+    'no terms':('{min_terms: 0, max_terms: 0}', ''), 'a size':('{size: -1}', 'size')}.items():
+    refused('data', f'data.task: {name}', lambda d, task=task: flags(d/'out', '--training.method', 'grpo', *own('reasoning_gym:chain_sum'), '--data.task', task), words)
+for key in ('task', 'unseen_task'): refused('data', f'data.{key} for a file', lambda d, key=key: flags(d/'out', *own(write(d, 'train.jsonl', good)), f'--data.{key}', '{min_terms: 2}'), f'data.{key}')
+refused('data', 'no worked solutions, for sft', lambda d: flags(d/'out', *own('reasoning_gym:chain_sum')), 'grpo')
 
 @case('data', 'a number of 5,000 digits is read, a lone surrogate too')
 def _(d):
@@ -324,6 +342,44 @@ def _(d):
     tensors(m/'model.safetensors', lambda ts: {k:v for k,v in ts.items() if 'layers.1' not in k})
     return ask('tiny_eval', *flags(out, name=m)).problem(2)
 
+refused('adapter', '--init: missing', lambda d: flags(d/'out', '--init', d/'nowhere'), 'No adapter')
+refused('adapter', '--init: of another base', lambda d: flags(d/'out', '--init', trained(d/'first')/'lora_adapter', name=model(d)), 'trained on')
+refused('adapter', '--init: another rank', lambda d: flags(d/'out', '--init', trained(d/'first')/'lora_adapter', '--lora_r', '4'), 'lora.r')
+refused('adapter', '--init: the adapter that would be replaced', lambda d: flags(trained(d), '--overwrite', '--init', d/'out'/'lora_adapter'), 'lora.init')
+refused('adapter', '--init: the same by another name', lambda d: flags(trained(d), '--overwrite', '--init', d/'out'/'..'/'out'/'lora_adapter'), 'lora.init')
+refused('adapter', '--init: with NaN, --overwrite', lambda d: [tensors(trained(d/'first')/'lora_adapter'/'adapter_model.safetensors', spoil(math.nan)), *flags(trained(d), '--overwrite', '--init', d/'first'/'out'/'lora_adapter')][1:], 'finite')
+
+@case('adapter', '--init: one of another run stays, and is where this run begins')
+def _(d):
+    first = trained(d/'first')/'lora_adapter'
+    old = snapshot(first)
+    r = ask('tiny_train', *flags(d/'out', '--init', first))
+    return r.problem(0) or changed(old, first)
+
+# --- reinforcement
+def grpo(out, *more): return flags(out, *'--training.method grpo --grpo.num_questions 2 --grpo.num_generations 2 --grpo.max_completion_length 4'.split(), *more)
+for key,v in {'num_generations':1, 'num_questions':0, 'max_completion_length':0, 'temperature':0, 'reward_right':-1, 'reward_format':-1, 'pass_rates':'./nowhere'}.items():
+    refused('reinforcement', f'grpo.{key} {v}', lambda d, key=key, v=v: grpo(d/'out', f'--grpo.{key}', v), f'grpo.{key}')
+refused('reinforcement', 'grpo.pass_rates: a file', lambda d: grpo(d/'out', '--grpo.pass_rates', write(d, 'f', 'x')), 'grpo.pass_rates')
+refused('reinforcement', 'grpo.pass_rates: a broken file', lambda d: grpo(d/'out', '--grpo.pass_rates', write(d, 'f/traces.json', '[]').parent), 'grpo.pass_rates')
+refused('reinforcement', 'no question is worth asking', lambda d: grpo(d/'out', '--grpo.pass_rates', 'measure'), 'sometimes')
+refused('reinforcement', 'an unknown method', lambda d: flags(d/'out', '--training.method', 'ppo'), 'sft | grpo')
+refused('reinforcement', 'Unsloth', lambda d: grpo(d/'out', '--model.backend', 'unsloth'), 'model.backend')
+refused('reinforcement', 'over a run of sft without --overwrite', lambda d: grpo(trained(d)), '--overwrite')
+refused('reinforcement', '--resume of a run of sft', lambda d: grpo(begun(d), *four, '--resume'), 'training.method differs')
+refused('reinforcement', 'a samples.jsonl that is not ours', lambda d: grpo(write(d, 'out/samples.jsonl', 'mine').parent), 'samples.jsonl')
+
+@case('reinforcement', 'stopped and resumed, the end is the same')
+def _(d):
+    r = ask('tiny_train', *grpo(d/'whole', *four))
+    if r.status: return r.problem(0)
+    out = unfinished(Path(shutil.copytree(d/'whole', d/'out')), '[34]')
+    r = ask('tiny_train', *grpo(out, *four, '--resume'))
+    if r.status: return r.problem(0)
+    a,b = ([o['eval_length'] for o in json.loads((f/'run.json').read_text())['history'] if 'eval_length' in o] for f in (d/'whole', out))
+    if a!=b or len(a)!=4: return f'{b}, not {a}'
+    if (d/'whole'/'samples.jsonl').read_bytes()!=(out/'samples.jsonl').read_bytes(): return 'samples.jsonl differs'
+
 # --- runs
 folders = {'a file':lambda d: write(d, 'f', 'x'), 'below a file':lambda d: write(d, 'f', 'x')/'below', '/proc':lambda d: '/proc/nowhere', 'too long':lambda d: d/('x'*300), 'NUL':lambda d: 'a\0b', 'empty':lambda d: '',
     'a dangling link':lambda d: (d/'l').symlink_to(d/'none'/'at'/'all') or d/'l'}
@@ -403,17 +459,60 @@ def _(d):
     out = d/'out'
     r = ask('tiny_train', *flags(out, *own(path), *four))
     if r.status: return r.problem(0)
-    led = Ledger(out)
-    for o in out.glob('checkpoint-[34]'): shutil.rmtree(o)
-    (out/'run.json').unlink()
-    shutil.rmtree(out/'lora_adapter')
-    led.files = {k:v for k,v in led.files.items() if (out/k).exists()}
-    led.save()
+    unfinished(out, '[34]')
     write(d, 'train.jsonl', jsonl(sums(20, 30)))
     return ask('tiny_train', *flags(out, *own(path), *four, '--resume')).problem(2)
 
 @case('resume', 'nothing there')
 def _(d): return ask('tiny_train', *flags(d/'out', '--resume')).problem(0)
+
+def last_loss(out): return [o['eval_loss'] for o in json.loads((out/'run.json').read_text())['history'] if 'eval_loss' in o][-1]
+
+def forget(out, *names):
+    "Take `names` out of the list of files in `out`, as if they had never been finished"
+    led = Ledger(out)
+    led.files = {k:v for k,v in led.files.items() if k not in names}
+    led.save()
+
+saved = {'run.json':lambda a: None, 'the adapter was recorded':lambda a: forget(a, *Ledger(a).files), 'the second file of the adapter':lambda a: forget(a, *Ledger(a).files) or (a/'adapter_model.safetensors').unlink()}
+for name,f in saved.items():
+    @case('resume', f'killed before {name}')
+    def _(d, f=f):
+        out = d/'out'
+        r = ask('tiny_train', *flags(out, *four))
+        if r.status: return r.problem(0)
+        want = last_loss(out)
+        for o in ('run.json', 'loss.png'): (out/o).unlink()
+        forget(out, 'run.json', 'loss.png')
+        f(out/'lora_adapter')
+        r = ask('tiny_train', *flags(out, *four, '--resume'))
+        return r.problem(0) or (f'{last_loss(out)}, not {want}' if last_loss(out)!=want else None)
+
+@case('resume', 'killed before its first two files')
+def _(d):
+    (d/'out').mkdir()
+    Ledger(d/'out').claim('config.yaml', 'data.json', 'run.json', 'loss.png')
+    return ask('tiny_train', *flags(d/'out', '--resume')).problem(0)
+
+refused('resume', 'an adapter of another run', lambda d: flags(begun(d/'one'), *four, '--resume', '--adapter_path', trained(d/'two')/'lora_adapter'), 'another adapter')
+
+rising = [*four, '--learning_rate', '0.3', '--training.logging_steps', '1'] # Its first checkpoint is the best
+for name,f in {'missing':Path.unlink, 'cut':cut, 'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size)}.items():
+    @case('a damaged best checkpoint', name)
+    def _(d, f=f):
+        out = unfinished(trained(d, *rising), '[34]')
+        if json.loads((out/'checkpoint-2'/'trainer_state.json').read_text())['best_model_checkpoint'].endswith('-2'): return 'the newest is the best one'
+        f(out/'checkpoint-1'/'adapter_model.safetensors')
+        r = ask('tiny_train', *flags(out, *rising, '--resume'))
+        if 'checkpoint-1/adapter_model.safetensors' not in r.err: return 'the damage is not named'
+        return r.problem(0) if r.status==0 else r.problem(2)
+
+@case('a damaged best checkpoint', 'whole, in a folder that was renamed')
+def _(d):
+    out = unfinished(trained(d, *rising), '[34]').rename(d/'new')
+    r = ask('tiny_train', *flags(out, *rising, '--resume'))
+    best = json.loads((out/'run.json').read_text())['best']['checkpoint'] if r.status==0 else None
+    return r.problem(0) or (f'the best checkpoint is {best!r}' if best!='checkpoint-1' else None)
 
 # --- runs that go wrong
 for v in ('1e30', '1e8', '1e20'):
@@ -432,6 +531,16 @@ def _(d):
     r = ask('tiny_eval', *flags(out))
     if r.status: return r.problem(0)
     for o in ('run.json', 'eval.json'): json.loads((out/o).read_text(), parse_constant=no)
+
+for name,more in {'evaluation.samples -1':('--evaluation.samples', '-1'), 'evaluation.temperature 0':('--evaluation.temperature', '0'), 'evaluation.top_p 0':('--evaluation.top_p', '0'), 'evaluation.top_p 1.1':('--evaluation.top_p', '1.1'),
+    'adapters and --base_only':('--base_only', '--adapters', 'x'), 'adapters that are not there':('--adapters', 'x', 'y')}.items():
+    refused('evaluation', name, lambda d, more=more: flags(trained(d), *more), cmd='tiny_eval')
+
+@case('evaluation', 'evaluation.samples 0: none are drawn')
+def _(d):
+    out = trained(d)
+    r = ask('tiny_eval', *flags(out, '--evaluation.samples', '0'))
+    return r.problem(0) or ('sampled' in (out/'eval.json').read_text() and 'there are samples' or None)
 
 @case('evaluation', '--base_only keeps a full evaluation')
 def _(d):
@@ -460,7 +569,10 @@ for n in (100, 3000, 20_000, 200_000):
         return first.problem(0) or r.problem(2) or next((f'{o} is cut' for o,v in old.items() if (out/o).read_bytes()!=v and not (out/o).read_bytes().strip().endswith((b'}', b'</html>'))), None)
 
 # --- two at once, and signals
-def start(*argv, **kwargs): return subprocess.Popen([sys.executable, '-m', *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+def start(*argv):
+    "A process that hears SIGINT, which a shell's background jobs ignore"
+    return subprocess.Popen([sys.executable, '-m', *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+
 def until(f, limit=90):
     end = time.time()+limit
     while not f() and time.time()<end: time.sleep(.02)
@@ -512,11 +624,11 @@ for name in module:
     cases.append(Case('streams', f'{name}: stdin closed', run_closed))
     def run_full(d, name=name):
         r = shell('sh', '-c', f'exec "{sys.executable}" -m tiny_reasoning.{module[name]} --config cpu --show_config > /dev/full')
-        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None if r.status in (1,2) else f'status {r.status}'
+        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None if r.status==2 else f'status {r.status}'
     cases.append(Case('streams', f'{name}: stdout is full', run_full))
     def run_no_out(d, name=name):
         r = shell('sh', '-c', f'exec "{sys.executable}" -m tiny_reasoning.{module[name]} --config cpu --show_config >&-')
-        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None
+        return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else r.problem(2)
     cases.append(Case('streams', f'{name}: stdout closed', run_no_out))
     def run_ascii(d, name=name): return shell(sys.executable, '-m', f'tiny_reasoning.{module[name]}', '--config', 'cpu', '--project.name', 'Größe ✓', '--show_config', env=os.environ | dict(PYTHONIOENCODING='ascii', LC_ALL='C')).problem(0)
     cases.append(Case('streams', f'{name}: ASCII only', run_ascii))
@@ -544,39 +656,55 @@ for name,more in {'a question of 1 MB':('--question', 'a '*60_000), 'a tiny temp
         return r.problem(0) if r.status==0 else ('Traceback' in r.err and r.err[-300:]) or (None if r.status==2 else f'status {r.status}')
 
 # --- the campaign
-def quick(cs):
-    "Of each group the first rows, as many as take a minute together"
-    slow = {'two at once', 'signals', 'kills', 'a full disk', 'streams'}
-    res = []
-    for g in dict.fromkeys(c.group for c in cs):
-        mine = [c for c in cs if c.group==g]
-        res += mine[:1] if g in slow else mine[::max(1, len(mine)//(30 if g=='configuration' else 4))]
-    return res
+fast = 'configuration', 'data', 'paths' # Groups of `--quick`, whose rows end before a model is loaded
 
-def main(*args):
-    "Run the groups named in `args`, or all, and say what failed"
-    from tqdm import tqdm
-    log.handlers or __import__('tiny_reasoning.config').config.setup_log()
-    chosen = [c for c in cases if not (named := [o for o in args if not o.startswith('-')]) or c.group in named or f'{c.group}: {c.name}' in named]
-    if '--quick' in args: chosen = quick(chosen)
-    start,bad,times = time.time(),[],{}
-    for c in tqdm(chosen, unit='case', mininterval=2, disable=not sys.stderr.isatty()):
-        t = time.time()
-        with tempfile.TemporaryDirectory() as d:
-            here = os.getcwd()
-            os.chdir(d)
-            try: res = c.run(Path(d).resolve())
-            except BaseException as e:
-                if isinstance(e, KeyboardInterrupt): raise
-                res = 'the case itself failed: ' + ''.join(traceback.format_exception(e))[-600:]
-            finally: os.chdir(here)
-        if res: bad.append((c, res))
-        times[c.group] = times.get(c.group, 0) + time.time()-t
-    for g in dict.fromkeys(c.group for c in chosen):
-        mine,wrong = [c for c in chosen if c.group==g], [c for c,_ in bad if c.group==g]
-        print(f'{g:30} {len(mine)-len(wrong):4} of {len(mine):4} held, {times[g]:5.0f} s')
+def begin():
+    "Make the folder for what is made once, in each process"
+    global cache, _folder
+    _folder = tempfile.TemporaryDirectory()
+    cache = Path(_folder.name).resolve()
+    config.docments = functools.cache(config.docments) # A command reads them once
+    if not log.handlers: setup_log()
+
+def attempt(i):
+    "Run row `i` in an empty folder: `i`, what is wrong and the seconds that it took"
+    start,here = time.time(),os.getcwd()
+    with tempfile.TemporaryDirectory() as d:
+        os.chdir(d)
+        try: res = cases[i].run(Path(d).resolve())
+        except Exception as e: res = 'the row itself failed: ' + ''.join(traceback.format_exception(e))[-600:]
+        finally: os.chdir(here)
+    return i, res, time.time()-start
+
+def attempts(rows, n):
+    "The rows in `n` processes"
+    if n==1:
+        begin()
+        yield from map(attempt, rows)
+    else:
+        with get_context('spawn').Pool(n, begin) as pool: yield from pool.imap_unordered(attempt, rows, 4)
+
+def main():
+    "Run the groups named, or all, and say what failed"
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument('groups', nargs='*', help='groups, or rows as `group: name`; all without any')
+    p.add_argument('--quick', action='store_true', help='only the groups ' + ', '.join(fast))
+    p.add_argument('--processes', type=int, default=2)
+    p.add_argument('--times', action='store_true', help='print the seconds of each row')
+    a = p.parse_args()
+    known = {o for c in cases for o in (c.group, f'{c.group}: {c.name}')}
+    if unknown := [o for o in a.groups if o not in known]: p.error(f'no group or row {unknown[0]!r}; groups: {", ".join(dict.fromkeys(c.group for c in cases))}')
+    rows = [i for i,c in enumerate(cases) if (not a.groups or c.group in a.groups or f'{c.group}: {c.name}' in a.groups) and (not a.quick or c.group in fast)]
+    start,bad,times = time.time(),[],Counter()
+    for i,res,took in tqdm(attempts(rows, min(a.processes, len(rows))), total=len(rows), unit='row', mininterval=2, disable=None):
+        if res: bad.append((cases[i], res))
+        times[cases[i].group] += took
+        if a.times: print(f'{took:6.1f} s  {cases[i].group}: {cases[i].name}{"  FAILED: " + res if res else ""}', flush=True)
+    for g in dict.fromkeys(cases[i].group for i in rows):
+        n,wrong = sum(cases[i].group==g for i in rows), sum(c.group==g for c,_ in bad)
+        print(f'{g:30} {n-wrong:4} of {n:4} held, {times[g]:5.0f} s')
     for c,res in bad: print(f'\n{c.group}: {c.name}\n    {res}')
-    print(f'\n{len(chosen)-len(bad)} passed, {len(bad)} failed ({time.time()-start:.0f} s)')
+    print(f'\n{len(rows)-len(bad)} passed, {len(bad)} failed ({time.time()-start:.0f} s)')
     return bool(bad)
 
-if __name__=='__main__': sys.exit(main(*sys.argv[1:]))
+if __name__=='__main__': sys.exit(main())

@@ -588,4 +588,4 @@ def command(
     except BrokenPipeError: _leave(141)
     except OSError as e:
         if e.errno is None: raise  # a library's, and not what the system has refused
-        _leave(1, f'{name}: {e}')
+        _leave(2, f'{name}: {e}')

@@ -440,6 +440,8 @@ def read_problems(
     "All rows of the source, before any is dropped or chosen; raises `TinyReasoningError` for whatever is wrong with it"
     d = cfg.data
     if d.dataset_name.startswith(_gym): return _gym_problems(cfg)
+    for k in ('task','unseen_task'):
+        if getattr(d, k): raise ConfigError(f'data.{k}: got {shorten(getattr(d, k))}; allowed: none, since {shorten(d.dataset_name)} is no {_gym}<task>')
     test,train = own_test_rows(cfg), read_rows(cfg, d.split)
     if not test and d.test_samples<0:
         raise ConfigError(f'data.test_samples: got -1; {d.dataset_name} has no test split, so give the number of rows to set aside')

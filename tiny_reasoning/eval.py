@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['judge', 'wilson', 'compare', 'holm', 'verdict', 'summary', 'pass_at', 'majority', 'mean_interval', 'sampled',
            'provenance', 'models_of', 'table', 'print_table', 'plot_accuracy', 'report', 'report_files', 'write_report',
-           'show_report', 'measure', 'new_questions', 'name_adapters', 'find_adapters', 'evaluate', 'main']
+           'show_report', 'measure', 'new_questions', 'name_adapters', 'find_adapters', 'adapter_digest', 'evaluate',
+           'main']
 
 # %% ../nbs/04_eval.ipynb #8059d80a
-import json, math, os, sys, time
+import hashlib, json, math, os, sys, time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
@@ -467,14 +468,24 @@ def find_adapters(
         check_adapter(one)
     return named
 
+# %% ../nbs/04_eval.ipynb #ebda1ae4
+def adapter_digest(
+    path, # An adapter's folder
+)->str: # SHA-256 of its configuration and weights
+    "What tells an adapter from every other, and from itself before another training"
+    files = [Path(path)/o for o in ('adapter_config.json','adapter_model.safetensors')]
+    return hashlib.sha256(b''.join(o.read_bytes() for o in files)).hexdigest()
+
 # %% ../nbs/04_eval.ipynb #a08aa520
 def _facts(cfg, adapters):
     "What was measured, and where"
     import torch
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'
-    e = cfg.evaluation
+    d,e = cfg.data,cfg.evaluation
     sampling = dict(temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed) if e.samples else None
-    return dict(name=cfg.project.name, model=cfg.model.name, adapters={k:str(p) for k,p in adapters.items()},
+    return dict(name=cfg.project.name, model=cfg.model.name, load_in_4bit=cfg.model.load_in_4bit,
+                data=dict(name=d.dataset_name, subset=d.subset, split=d.test_split),
+                adapters={k:str(p) for k,p in adapters.items()}, digests={k:adapter_digest(p) for k,p in adapters.items()},
                 date=str(date.today()), device=device, peak_memory_gb=round(memory_used(peak=True), 2),
                 max_new_tokens=e.max_new_tokens, sampling=sampling)
 

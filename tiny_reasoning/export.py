@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['max_kl', 'gguf_families', 'gguf_kinds', 'gguf_cuts', 'tricky', 'licences', 'proof_rows', 'next_logits', 'apart',
            'plain_model', 'observe', 'prove', 'save_merged', 'open_merged', 'pair_rows', 'unpair_rows', 'gguf_name',
-           'as_llama_cpp', 'gguf_vocab', 'find_cut', 'check_family', 'write_gguf', 'read_gguf', 'turns', 'modelfile',
-           'standing', 'licence', 'public_name', 'index_entries', 'benchmark_file', 'model_card', 'file_name',
-           'hub_api', 'upload', 'check_room', 'export', 'main']
+           'as_llama_cpp', 'gguf_vocab', 'find_cut', 'check_family', 'write_gguf', 'read_gguf', 'read_words',
+           'check_words', 'turns', 'modelfile', 'standing', 'licence', 'public_name', 'index_entries', 'benchmark_file',
+           'model_card', 'file_name', 'hub_api', 'upload', 'find_evaluation', 'find_run', 'check_room', 'export',
+           'main']
 
 # %% ../nbs/04b_export.ipynb #c08afd0b
-import hashlib, json, re, shutil
+import json, re, shutil
 from copy import deepcopy
 from functools import lru_cache
 from importlib.metadata import version
@@ -50,9 +51,11 @@ def apart(
 )->dict: # kl: mean divergence in nats; logits: largest difference
     "How far two models are apart"
     import torch
-    a,b = torch.cat(a),torch.cat(b)
-    p,q = a.log_softmax(-1),b.log_softmax(-1)
-    return dict(kl=float((p.exp()*(p-q)).sum(-1).mean()), logits=float((a-b).abs().max()))
+    def one(x, y):
+        p,q = x.log_softmax(-1),y.log_softmax(-1)
+        return (p.exp()*(p-q)).sum(-1), (x-y).abs().max()
+    kl,far = zip(*map(one, a, b))  # reply by reply, as all of them with a large vocabulary take gigabytes
+    return dict(kl=float(torch.cat(kl).mean()), logits=float(torch.stack(far).max()))
 
 # %% ../nbs/04b_export.ipynb #1ee09d82
 def plain_model(
@@ -108,8 +111,10 @@ def save_merged(
     folder, # Where to; made if needed
     dtype:str='float16', # 'float16' or 'bfloat16'
 ):
-    "Write a 16-bit model that `from_pretrained` opens without this package; `model` is in 16 bits afterwards"
+    "Write a 16-bit model that `from_pretrained` opens without this package, and whose replies are greedy; `model` is in 16 bits afterwards"
     import torch
+    from transformers import GenerationConfig
+    model.generation_config = GenerationConfig(do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     model.to(getattr(torch, dtype)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -324,6 +329,30 @@ def read_gguf(
     if tensors: raise TinyReasoningError(f'{path}: the model has no {min(tensors)!r}')
     return far
 
+# %% ../nbs/04b_export.ipynb #858d69b9
+def read_words(
+    path, # From `write_gguf`
+): # tokenizers.Tokenizer
+    "The tokenizer that llama.cpp makes of what stands in a GGUF file"
+    from gguf import GGUFReader, TokenType as T
+    fields = GGUFReader(path).fields
+    def of(k): return fields[f'tokenizer.ggml.{k}'].contents()
+    tokens = of('tokens')
+    special = [o for o,kind in zip(tokens, of('token_type')) if kind in (T.CONTROL, T.USER_DEFINED)]
+    return as_llama_cpp(tokens, of('merges'), special, of('pre'))
+
+def check_words(
+    path, # From `write_gguf`
+    tokenizer, # Of the exported model
+)->int: # Texts compared
+    "A `TinyReasoningError` where the GGUF file's tokens of `tricky` and a conversation are not those of `tokenizer`"
+    texts = [*tricky, tokenizer.apply_chat_template([dict(role='user', content=o) for o in tricky[:1]], tokenize=False)]
+    want = tokenizer(texts, add_special_tokens=False).input_ids
+    got = read_words(path).encode_batch(texts, add_special_tokens=False)
+    other = [t for t,a,b in zip(texts, want, got) if a!=b.ids]
+    if other: raise TinyReasoningError(f'{Path(path).name}: {len(other)} of {len(texts)} texts have other tokens, the first {other[0]!r}: not exported')
+    return len(texts)
+
 # %% ../nbs/04b_export.ipynb #b34aca89
 _roles = dict(system='SYSTEM', user='USER', assistant='REPLY')
 
@@ -353,13 +382,15 @@ def modelfile(
         body = ''.join(f'{{{{ if eq .Role "{k}" }}}}{v}{{{{ end }}}}' for k,v in roles.items())
         lines += [f'TEMPLATE """{{{{ range .Messages }}}}{body}{{{{ .Content }}}}{t["end"]}{{{{ end }}}}{t["assistant"]}"""']
     if system_prompt and '"""' not in system_prompt: lines += [f'SYSTEM """{system_prompt}"""']
-    return '\n'.join([*lines, f'PARAMETER stop "{tokenizer.eos_token}"', 'PARAMETER temperature 0', ''])
+    return '\n'.join([*lines, f'PARAMETER stop "{tokenizer.eos_token}"', 'PARAMETER temperature 0', 'PARAMETER repeat_penalty 1', ''])
 
 # %% ../nbs/04b_export.ipynb #32f17087
 def standing(
     result, # Contents of `eval.json`, or None
 )->str:
-    "The sentence with which a card opens: is the model better than its base?"
+    "The sentences with which a card opens: is the model better than its base?"
+    warning = (result or {}).get('sources', {}).get('warning', '')
+    if warning: return f'**{warning}**'
     c = (result or {}).get('sets', {}).get('test', {}).get('compared', {}).get('tuned')
     if not c: return '**Whether this model is better than its base has not been measured.**'
     if c['p']>=0.05: return f'**It is not known whether this model is better than its base.** {verdict(c)}.'
@@ -381,9 +412,9 @@ def licence(
 _benchmarks = {'openai/gsm8k':'gsm8k'} # Dataset on the hub -> its task there
 
 def _scores(result):
-    "Each set of questions that was measured: its name, numbers of the tuned model, and a note"
-    for k,r in (result or {}).get('sets', {}).items():
-        if 'tuned' not in r: continue
+    "Each set of questions that was measured and counts: its name, numbers of the tuned model, and a note"
+    if not result or result['sources']['warning']: return
+    for k,r in result['sets'].items():
         a,b = r['tuned']['flexible'],r['base']['flexible']
         yield k, a, f'{r["tuned"]["questions"]} questions, zero-shot, greedy, 95% interval {a["low"]:.1%} to {a["high"]:.1%}; base model {b["accuracy"]:.1%}'
 
@@ -391,27 +422,29 @@ def public_name(
     name:str, # Of a model or a dataset: on the hub, or a local file or folder
 )->str:
     "`name` as strangers may read it: of a local path only the end"
-    return Path(name).name if Path(name).expanduser().exists() else name
+    path = Path(name).expanduser()
+    return path.name if path.exists() or path.is_absolute() else name
 
 def index_entries(
     result, # Contents of `eval.json`, or None
-    cfg:Config, # Section `data`
 )->list: # huggingface_hub.EvalResult
     "The accuracies as `model-index`"
     from huggingface_hub import EvalResult
-    d,data = cfg.data,public_name(cfg.data.dataset_name)
-    def entry(name, a, note): return EvalResult(task_type='text-generation', dataset_type=data, dataset_name=f'{data}, {name}',
-        dataset_config=d.subset, dataset_split=d.test_split, metric_type='accuracy', metric_name=note, metric_value=round(100*a['accuracy'], 2))
+    def entry(name, a, note):
+        d,data = result['data'],public_name(result['data']['name'])
+        split = d['split'] if name=='test' else name  # the library takes what has the same split for one set
+        return EvalResult(task_type='text-generation', dataset_type=data, dataset_name=f'{data}, {name}', dataset_config=d['subset'],
+            dataset_split=split, metric_type='accuracy', metric_name=note, metric_value=round(100*a['accuracy'], 2))
     return [entry(*o) for o in _scores(result)]
 
 def benchmark_file(
     result, # Contents of `eval.json`, or None
-    cfg:Config, # Section `data`
 )->dict: # Name of a file -> its text; empty where the hub knows no such benchmark
     "The accuracy on the test questions as a file of `.eval_results`"
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-    name,task = cfg.data.dataset_name,_benchmarks.get(cfg.data.dataset_name)
+    name = result['data']['name'] if result else ''
+    task = _benchmarks.get(name)
     found = [EvalResultEntry(dataset_id=name, task_id=task, value=round(100*a['accuracy'], 2), date=result['date'], notes=note)
              for k,a,note in _scores(result) if k=='test' and task]
     return {f'.eval_results/{task}.yaml':yaml.safe_dump(eval_result_entries_to_yaml(found), sort_keys=False)} if found else {}
@@ -420,9 +453,9 @@ def benchmark_file(
 _card = """
 # {name}
 
-{standing}{warning}
+{standing}
 
-A LoRA adapter added into [{base}]({base_url}), trained on worked solutions with [tiny_reasoning]({home}). It reasons between `<think>` and `</think>`, then writes `{mark}` and a number.
+A LoRA adapter added into [{base}]({base_url}), {how} and exported with [tiny_reasoning]({home}). {form}
 
 ## Results
 {results}
@@ -430,14 +463,11 @@ A LoRA adapter added into [{base}]({base_url}), trained on worked solutions with
 {proofs}
 ## How it was made
 
-- Data: {data} (licence: {data_licence}). {rows}
-- Base: {base}{bits} (licence: {base_licence}), which is also the licence of this model. {unknown}
-- Adapter: rank {r}, alpha {alpha}, on {modules}; {steps} steps at a learning rate of {rate}.
-- Versions: {versions}.
-{loss}
+{made}
+{curve}
 ## Use and limits
 
-For word problems of the kind it was trained on, in English, whose answer is a number. It is small: its reasoning can be wrong where it reads well, and its numbers must be checked. It was not made for anything else, and nothing was done to make it safe beyond what its base does.
+For questions of the kind it was trained on, in English. It is small: its reasoning can be wrong where it reads well, and its answers must be checked. It was not made for anything else, and nothing was done to make it safe beyond what its base does.
 
 ## Run it
 
@@ -445,10 +475,16 @@ For word problems of the kind it was trained on, in English, whose answer is a n
 """
 
 # %% ../nbs/04b_export.ipynb #0a2dc987
+def _form(own, result):
+    "How the model replies: as was measured, or else as it was meant to"
+    how = f'reason between `<think>` and `</think>`, then write `{answer_mark}` and the answer'
+    if result: return f'Of its replies to test questions, {result["sets"]["test"]["tuned"]["format"]:.0%} {how}.'
+    return f'It was trained to {how}.' if own and own.training.method=='sft' else ''
+
 def _results(result, pictures):
     "Section of the card with tables and verdicts"
     if not result: return '\nNot measured.\n'
-    parts = [f'Greedy, at most {result["max_new_tokens"]} new tokens, measured on {result["date"]}. *Flexible* takes the last number where the mark is missing.']
+    parts = [f'Greedy, at most {result["max_new_tokens"]} new tokens, measured on {result["date"]}. *Strict* reads only what follows `{answer_mark}`, *flexible* also an answer elsewhere.']
     for k,r in result['sets'].items():
         head,*body = table(r)
         lines = ['| '+' | '.join(map(str, o))+' |' for o in (head, ['---']*len(head), *body)]
@@ -464,66 +500,92 @@ def _proofs(proofs):
     return '\nGreedy replies in float32 to test questions, beside those of the base with the adapter on top:\n\n' + '\n'.join(head+lines) + '\n'
 
 # %% ../nbs/04b_export.ipynb #86a5e31f
-def _run(name, repo, files):
+def _run(name, repo, files, cfg):
     "Section of the card on how to run the model"
-    where = repo or 'PATH/OF/THIS/FOLDER'
+    where,say = repo or 'PATH/OF/THIS/FOLDER', to_prompt('What is 12 plus 30?', cfg.data.system_prompt)
     parts = [f"""In transformers:
 
 ```python
 from transformers import pipeline
 chat = pipeline('text-generation', {where!r})
-chat([dict(role='user', content='What is 12 plus 30?')], max_new_tokens=256)
+chat({say!r}, max_new_tokens={cfg.evaluation.max_new_tokens})
 ```
 
-In vLLM: `vllm serve {where}`."""]
-    if 'Modelfile' in files: parts += [f'In Ollama, in this folder: `ollama create {name.lower()} -f Modelfile`, then `ollama run {name.lower()}`. In llama.cpp: `llama-cli -m {name}-q8_0.gguf`.']
+In vLLM: `vllm serve {where}`, and a temperature of 0 in what it is asked."""]
+    if 'Modelfile' in files: parts += [f'In Ollama, in this folder: `ollama create {name.lower()} -f Modelfile`, then `ollama run {name.lower()}`. In llama.cpp: `llama-cli -m {name}-q8_0.gguf --temp 0`.']
     return '\n\n'.join(parts)
 
-# %% ../nbs/04b_export.ipynb #3e1e48ba
+# %% ../nbs/04b_export.ipynb #9e8b8206
 _hub_names = {embedded:'HuggingFaceTB/SmolLM2-135M-Instruct'} # Our name of a model -> the hub's
 
-def _card_head(cfg, result, hub_id, own):
-    "What the hub reads of a card; `own` is the licence of the base model, `hub_id` its name there or None"
-    from huggingface_hub import ModelCardData
-    d,known = cfg.data, own in ('apache-2.0', 'mit', 'unknown')
-    return ModelCardData(
-        model_name=cfg.project.name, base_model=hub_id,
-        datasets=[d.dataset_name] if d.dataset_name in _benchmarks else None,
-        license=own if known else 'other', license_name=None if known else own,
-        language='en', library_name='transformers', pipeline_tag='text-generation',
-        tags=['reasoning', 'math', 'lora', 'tiny_reasoning'], eval_results=index_entries(result, cfg) or None)
+def _hub_id(name):
+    "`name` where it is one on the hub, else None"
+    return name if re.fullmatch(r'[\w.-]+/[\w.-]+', name) and public_name(name)==name else None
 
+def _how(own):
+    "In a few words, how the adapter was trained"
+    if own is None: return 'trained with other tools'
+    if own.training.method=='sft': return 'trained on worked solutions'
+    return 'trained by reinforcement (GRPO), in which right ones of its own replies were rewarded,'
+
+def _bits(four):
+    "In words, what the base was kept in"
+    return '4-bit NF4' if four else 'full precision'
+
+def _base_line(cfg, own, base):
+    "The base, as it was exported and as it was trained on, and its licence"
+    four,trained = cfg.model.load_in_4bit, (own or cfg).model.load_in_4bit
+    text = f'- Base: {base} in {_bits(four)}'
+    if trained!=four: text += f', which is another model than the one in {_bits(trained)} that the adapter was trained on'
+    return f'{text} (licence: {licence(base)}), which is also the licence of this model.'
+
+def _step_line(own, run):
+    "The steps of the training, and which of its checkpoints this is"
+    t,g = own.training,own.grpo
+    rows = f'{t.effective_batch} rows'
+    if t.method=='grpo': rows = f'{g.num_questions} questions with {g.num_generations} replies each (temperature {g.temperature}; a right answer earns {g.reward_right}, the format {g.reward_format})'
+    text = f'- Training: {run.get("steps", t.max_steps)} steps of {rows} at a learning rate of {t.learning_rate} ({t.lr_scheduler_type}), seed {own.project.seed}'
+    if not run: return f'{text}.'
+    (_,checkpoint),(name,value) = run['best'].items()
+    return f'{text}; {checkpoint} was kept, with a {name.replace("_", " ")} of {value:.3g}.'
+
+# %% ../nbs/04b_export.ipynb #3e1e48ba
+def _made(cfg, own, run, base):
+    "Lines on how the model was made"
+    lines,of_data,n = [_base_line(cfg, own, base)],'unknown',run.get('data', {}).get('rows')
+    if own is None: lines += ['- Data, adapter and training: not known here.']
+    else:
+        d,l = own.data,own.lora
+        of_data = licence(d.dataset_name)
+        lines += [f'- Data: {public_name(d.dataset_name)} (licence: {of_data}).']
+        if n: lines[-1] += f' {n["train"]:,} rows for training, {n["validation"]:,} for validation.'
+        lines += [f'- Adapter: rank {l.r}, alpha {l.lora_alpha}, on {", ".join(l.target_modules)}.', _step_line(own, run)]
+    if 'unknown' in (licence(base), of_data): lines += ['- Where a licence is unknown, find it out before you pass this model on.']
+    made_with = run.get('versions') or dict(tiny_reasoning=__version__) | {o:version(o) for o in ('torch','transformers','peft')}
+    return '\n'.join([*lines, f'- Versions: {", ".join(f"{k} {v}" for k,v in made_with.items())}.'])
+
+# %% ../nbs/04b_export.ipynb #1842b5fd
 def model_card(
-    cfg:Config, # Of the adapter's training
+    cfg:Config, # Of the export
+    own, # Of the adapter's training, or None where it was made by other tools
     result, # Contents of `eval.json`, or None
     proofs:dict, # Name of an export -> from `prove`
-    run, # Contents of `run.json`, or None
+    run:dict, # Contents of `run.json`, empty where there is none
     files=(), # Names of the other files in the folder
     repo:str='', # Repository on the hub, if there is one
 ): # huggingface_hub.ModelCard
     "The card of an exported model"
-    from huggingface_hub import ModelCard
-    d,l,run = cfg.data, cfg.lora, run or {}
-    base = _hub_names.get(cfg.model.name, public_name(cfg.model.name))
-    hub_id = base if re.fullmatch(r'[\w.-]+/[\w.-]+', base) else None
-    own,of_data = licence(base),licence(d.dataset_name)
-    notes = dict(warning=(result or {}).get('sources', {}).get('warning', ''), bits='', rows='', unknown='', loss='')
-    if notes['warning']: notes['warning'] = f'\n\n**{notes["warning"]}**'
-    if cfg.model.load_in_4bit: notes['bits'] = ', in 4-bit NF4'
-    if 'unknown' in (own, of_data): notes['unknown'] = 'Where a licence is unknown, find it out before you pass this model on.'
-    if 'loss.png' in files: notes['loss'] = '\n![Loss over steps](loss.png)\n'
-    n = run.get('data', {}).get('rows', {})
-    if n: notes['rows'] = f'{n["train"]:,} rows for training, {n["validation"]:,} for validation.'
-    versions_ = run.get('versions') or dict(tiny_reasoning=__version__) | {o:version(o) for o in ('torch','transformers','peft')}
-    body = _card.format(
-        name=cfg.project.name, home='https://github.com/tiny-reason/tiny_reasoning', mark=answer_mark,
-        base=base, base_url=f'https://huggingface.co/{hub_id}' if hub_id else '#how-it-was-made', base_licence=own,
-        data=public_name(d.dataset_name), data_licence=of_data,
-        standing=standing(result), results=_results(result, files), proofs=_proofs(proofs),
-        r=l.r, alpha=l.lora_alpha, modules=', '.join(l.target_modules), rate=cfg.training.learning_rate,
-        steps=run.get('steps', cfg.training.max_steps), versions=', '.join(f'{k} {v}' for k,v in versions_.items()),
-        run=_run(file_name(cfg.project.name), repo, files), **notes)
-    return ModelCard(f'---\n{_card_head(cfg, result, hub_id, own).to_yaml()}\n---\n{body}')
+    from huggingface_hub import ModelCard, ModelCardData
+    name,base = cfg.project.name,_hub_names.get(cfg.model.name, public_name(cfg.model.name))
+    on_hub,data,rights = _hub_id(base),own and _hub_id(own.data.dataset_name),licence(base)
+    listed = rights in ('apache-2.0', 'mit', 'unknown')
+    head = ModelCardData(model_name=name, base_model=on_hub, datasets=[data] if data else None, license=rights if listed else 'other', license_name=None if listed else rights,
+        language='en', library_name='transformers', pipeline_tag='text-generation', tags=['reasoning', 'math', 'lora', 'tiny_reasoning'], eval_results=index_entries(result) or None)
+    curve = next((f'\n![{k.capitalize()} over steps]({k}.png)\n' for k in ('loss','reward') if f'{k}.png' in files), '')
+    body = _card.format(name=name, standing=standing(result), base=base, base_url=f'https://huggingface.co/{base}' if on_hub else '#how-it-was-made', how=_how(own),
+        home='https://github.com/tiny-reason/tiny_reasoning', form=_form(own, result), results=_results(result, files), proofs=_proofs(proofs),
+        made=_made(cfg, own, run, base), curve=curve, run=_run(file_name(name), repo, files, cfg))
+    return ModelCard(f'---\n{head.to_yaml()}\n---\n{body}')
 
 # %% ../nbs/04b_export.ipynb #c7c578c0
 def file_name(
@@ -535,8 +597,9 @@ def file_name(
 # %% ../nbs/04b_export.ipynb #c55fd6c9
 def _reason(e):
     "Why the hub or the way to it failed, in one line"
+    for o in (e, e.__cause__):
+        if getattr(o, 'server_message', None): return f'{o.response.status_code}, {o.server_message}'
     e = e.__cause__ or e
-    if told := getattr(e, 'server_message', None): return f'{e.response.status_code}, {told}'
     return f'{" ".join(str(e).split())[:200]} ({type(e).__name__})'
 
 def hub_api(
@@ -545,12 +608,13 @@ def hub_api(
     "A way into the hub, tried; a `TinyReasoningError` where there is no token, or none that is let in"
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.utils import validate_repo_id
+    from httpx import HTTPError
     try: validate_repo_id(repo)
     except ValueError as e: raise TinyReasoningError(f'--push {repo!r}: {_reason(e)}') from None
     if not get_token(): raise TinyReasoningError('--push needs a token that may write: `hf auth login`, or HF_TOKEN in the environment')
     api = HfApi(library_name='tiny_reasoning', library_version=__version__)
     try: api.whoami()
-    except (OSError, ValueError, RuntimeError) as e: raise TinyReasoningError(f'--push: the hub does not take this token: {_reason(e)}') from None
+    except (OSError, ValueError, RuntimeError, HTTPError) as e: raise TinyReasoningError(f'--push: the hub did not let us in: {_reason(e)}') from None
     return api
 
 # %% ../nbs/04b_export.ipynb #3f2ccdb5
@@ -563,6 +627,7 @@ def upload(
     "Upload `names` in one commit; after an error the folder is as it was, and the next try leaves out what has arrived"
     from huggingface_hub import CommitOperationAdd
     from huggingface_hub.utils import disable_progress_bars
+    from httpx import HTTPError
     disable_progress_bars()
     todo = sorted(names, key=lambda o: (Path(folder)/o).stat().st_size)
     files = [CommitOperationAdd(o, str(Path(folder)/o)) for o in todo]
@@ -573,7 +638,7 @@ def upload(
             todo.remove(o.path_in_repo)
         todo = ['the commit']
         return str(api.create_commit(repo, files, commit_message=f'Exported by tiny_reasoning {__version__}').repo_url)
-    except (OSError, ValueError, RuntimeError) as e:
+    except (OSError, ValueError, RuntimeError, HTTPError) as e:
         raise TinyReasoningError(f'Upload to {repo} broke off: {_reason(e)}. Missing: {", ".join(todo)}. {str(folder)!r} is whole, and the same command goes on from there') from None
 
 # %% ../nbs/04b_export.ipynb #6811b3ad
@@ -591,15 +656,29 @@ def _json(path):
     try: return json.loads(Path(path).read_text(encoding='utf-8'))
     except (OSError, ValueError): return None
 
-def _evaluation(cfg, path):
-    "`eval.json` of this adapter, or None where there is none or it is older than the adapter"
+# %% ../nbs/04b_export.ipynb #4bfe890c
+def find_evaluation(
+    cfg:Config, # Sections `project` and `model`
+    path, # The adapter's folder
+): # Contents of `eval.json`, or None
+    "What was measured of this adapter on this base; a warning where `eval.json` is of another"
     file = Path(cfg.project.output_dir)/'eval.json'
     res = _json(file)
-    adapter = (res or {}).get('adapters', {}).get('tuned')
-    if not adapter: return None
-    fresh = file.stat().st_mtime >= (path/'adapter_model.safetensors').stat().st_mtime
-    if fresh and Path(adapter).resolve()==path.resolve(): return res
-    log.warning(f'{file} is of another adapter, or of an earlier one: the card says that nothing was measured; `tiny_eval` mends that')
+    if not res: return None
+    if res.get('digests', {}).get('tuned')==adapter_digest(path) and res['load_in_4bit']==cfg.model.load_in_4bit: return res
+    log.warning(f'{file} is of another adapter or base, or of an earlier training: the card says that nothing was measured; `tiny_eval` mends that')
+
+def find_run(
+    cfg:Config, # Section `project`
+    path, # The adapter's folder
+)->dict: # Contents of `run.json`, or nothing
+    "The record of the run that made this adapter; a warning where `run.json` is of another"
+    out = Path(cfg.project.output_dir)
+    run,files = _json(out/'run.json'),[o/'config.yaml' for o in (out, Path(path))]
+    if not run: return {}
+    if all(o.is_file() for o in files) and files[0].read_bytes()==files[1].read_bytes(): return run
+    log.warning(f'{out/"run.json"} is not of the run that made this adapter: the card goes without it')
+    return {}
 
 # %% ../nbs/04b_export.ipynb #39f13bcf
 def check_room(
@@ -610,68 +689,73 @@ def check_room(
     free = shutil.disk_usage(folder).free
     if free<n: raise TinyReasoningError(f'No room in {str(folder)!r}: the export takes {n/1e9:.1f} GB, and {free/1e9:.1f} GB are free')
 
-def _adapted(cfg, path, rows_of):
-    "Model with its adapter added in, tokenizer, test questions and what the adapter says to them"
-    model,tokenizer = plain_model(cfg)
-    rows = rows_of(tokenizer)
-    try: model = load_adapter(model, cfg)
-    except (RuntimeError, ValueError) as e: raise TinyReasoningError(f'The adapter in {str(path)!r} does not fit {cfg.model.name}: {" ".join(str(e).split())[:160]}') from None
-    want = observe(model, tokenizer, rows, cfg)
-    return model.merge_and_unload(), tokenizer, rows, want
+def _early(cfg):
+    "`check_family` before anything is loaded; what is wrong with a model that cannot be read is for `load_model` to say"
+    from transformers import AutoConfig
+    try: config = AutoConfig.from_pretrained(model_folder(cfg.model.name))
+    except (OSError, ValueError): return
+    check_family(config)
 
 # %% ../nbs/04b_export.ipynb #e5c4321f
-def _ggufs(part, cfg, rows, want):
-    "Write and prove the GGUF files in the folder `part`"
+def _ggufs(part, model, tokenizer, cfg, rows, want):
+    "Write and prove the GGUF files in the folder `part`; `model` was read from there, and gets their weights"
     res,name = {},file_name(cfg.project.name)
     for kind in gguf_kinds:
         path = part/f'{name}-{kind}.gguf'
         write_gguf(part, path, kind, cfg.project.name)
-        model,tokenizer = open_merged(part)
-        far = read_gguf(path, model)
+        texts,far = check_words(path, tokenizer),read_gguf(path, model)
         if not far<=gguf_kinds[kind]: raise TinyReasoningError(f'{path.name}: a weight is off by {far:.2g} of the largest in its matrix, more than {kind} explains: not exported')
-        res[f'GGUF {kind}'] = prove(path.name, model, tokenizer, rows, cfg, want)
-    (part/'Modelfile').write_text(modelfile(tokenizer, path.name, cfg.data.system_prompt))
+        res[f'GGUF {kind}'] = prove(path.name, model, tokenizer, rows, cfg, want) | dict(texts=texts)
+    write_whole(part/'Modelfile', modelfile(tokenizer, path.name, cfg.data.system_prompt))
     return res
+
+def _dtype(cfg):
+    "What 16 bits are"
+    return 'bfloat16' if cfg.model.dtype=='bfloat16' else 'float16'
+
+def _make(part, cfg, path, to):
+    "Write the model into the folder `part`; what was proven of it"
+    if to=='gguf': _early(cfg)
+    model,tokenizer = plain_model(cfg)
+    check_room(part, model.num_parameters()*(6 if to=='gguf' else 2)+50_000_000)
+    rows = _rows(cfg, tokenizer, path)
+    model = load_adapter(model, cfg)
+    want = observe(model, tokenizer, rows, cfg)
+    save_merged(model.merge_and_unload(), tokenizer, part, _dtype(cfg))
+    model,tokenizer = open_merged(part)
+    proofs = {'16 bits':prove('16 bits', model, tokenizer, rows, cfg, want)}
+    if to=='gguf': proofs |= _ggufs(part, model, tokenizer, cfg, rows, want)
+    return proofs
+
+# %% ../nbs/04b_export.ipynb #148084ea
+def _identity(cfg, path):
+    "What tells one export from another"
+    m = cfg.model
+    return dict(name=cfg.project.name, model=public_name(m.name), load_in_4bit=m.load_in_4bit, dtype=_dtype(cfg), system_prompt=cfg.data.system_prompt, adapter=adapter_digest(path))
 
 def _describe(part, cfg, path, proofs, files, repo):
     "Write card, pictures and `export.json` into the folder `part`"
-    own = trained_with(path) or cfg
-    result,out = _evaluation(cfg, path),Path(cfg.project.output_dir)
+    own,result,run,out = trained_with(path),find_evaluation(cfg, path),find_run(cfg, path),Path(cfg.project.output_dir)
     if result: plot_accuracy(result['sets']).savefig(part/'accuracy.png', dpi=120)
-    if (out/'loss.png').is_file(): shutil.copy(out/'loss.png', part)
-    for name,text in benchmark_file(result, cfg).items(): write_whole(part/name, text)
-    names = [*files, *(o.name for o in part.iterdir())]
-    model_card(own, result, proofs, _json(out/'run.json'), names, repo).save(part/'README.md')
-    write_json(part/'export.json', dict(name=cfg.project.name, model=public_name(cfg.model.name), adapter=_digest(path), proofs=proofs, tiny_reasoning=__version__))
-
-def _digest(path):
-    "What tells one adapter from another"
-    files = [Path(path)/o for o in ('adapter_config.json', 'adapter_model.safetensors')]
-    return hashlib.sha256(b''.join(o.read_bytes() for o in files)).hexdigest()
-
-# %% ../nbs/04b_export.ipynb #148084ea
-def _make(part, cfg, path, to):
-    "Write the model into the folder `part`; what was proven of it"
-    from transformers import AutoConfig
-    if to=='gguf': check_family(AutoConfig.from_pretrained(model_folder(cfg.model.name)))
-    model,tokenizer,rows,want = _adapted(cfg, path, lambda t: _rows(cfg, t, path))
-    check_room(part, model.num_parameters()*(6 if to=='gguf' else 2)+50_000_000)
-    save_merged(model, tokenizer, part, 'bfloat16' if cfg.model.dtype=='bfloat16' else 'float16')
-    del model
-    proofs = {'16 bits':prove('16 bits', *open_merged(part), rows, cfg, want)}
-    if to=='gguf': proofs |= _ggufs(part, cfg, rows, want)
-    return proofs
+    for o in ('loss.png', 'reward.png'):
+        if run and (out/o).is_file(): shutil.copy(out/o, part)
+    for name,text in benchmark_file(result).items(): write_whole(part/name, text)
+    files = sorted({*files, *(o.name for o in part.iterdir()), 'README.md', 'export.json'})
+    model_card(cfg, own, result, proofs, run, files, repo).save(part/'README.md')
+    write_json(part/'export.json', _identity(cfg, path) | dict(files=files, proofs=proofs, tiny_reasoning=__version__))
 
 # %% ../nbs/04b_export.ipynb #c5bd5b48
 _part = 'unproven' # Folder for what is being made
-_card_files = 'README.md', 'export.json', 'accuracy.png', 'loss.png', '.eval_results' # What describes an export
+_card_files = 'README.md', 'export.json', 'accuracy.png', 'loss.png', 'reward.png', '.eval_results' # What describes an export
 
 def _check_own(ledger, names):
     "A `TinyReasoningError` where one of `names` is there and not from an export"
     other = next((o for o in names if ledger.foreign(o)), None)
     if other: raise TinyReasoningError(f'{str(ledger.folder/other)!r} is not from an export of ours, or was changed since: move it, or choose another folder with --dest')
+    if ledger.claimed and not {'export.json', _part} & {*ledger.claimed}:
+        raise TinyReasoningError(f'{str(ledger.folder)!r} holds a training run or an adapter: choose another folder with --dest')
 
-def _names(to, cfg):
+def _names(cfg):
     "What an export writes, as far as it is known beforehand"
     res = [*_card_files, 'config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'Modelfile']
     return res + [f'{file_name(cfg.project.name)}-{o}.gguf' for o in gguf_kinds]
@@ -680,36 +764,45 @@ def _settle(dest, ledger, old):
     "Move what was made to its place, instead of the names `old` of an earlier export"
     new = sorted(o.name for o in (dest/_part).iterdir())
     _check_own(ledger, new)
-    if old: ledger.remove(*old)
+    ledger.remove(*old, *new)
     ledger.claim(*new)
     for o in new: (dest/_part/o).rename(dest/o)
     ledger.record(*new)
 
-def _proven(dest, ledger, path, to):
-    "What was proven of this very adapter in `dest`, if all of it is still there; else None"
-    o = _json(dest/'export.json') or {}
-    weights = [n for n in ledger.claimed if n not in (*_card_files, _part)]
-    whole = bool(weights) and all((dest/n).exists() and not ledger.foreign(n) for n in weights)
-    return o['proofs'] if whole and o.get('adapter')==_digest(path) and (to=='merged' or len(o['proofs'])>1) else None
+def _proven(o, ledger, cfg, path, to):
+    "What was proven of this very export, of which `o` is the `export.json`, if all of it is still there; else None"
+    weights = [n for n in o.get('files', ()) if n not in _card_files]
+    whole = bool(weights) and all(n in ledger.claimed and (ledger.folder/n).exists() and not ledger.foreign(n) for n in weights)
+    same = whole and all(o.get(k)==v for k,v in _identity(cfg, path).items())
+    return o['proofs'] if same and (to=='merged' or len(o['proofs'])>1) else None
 
 # %% ../nbs/04b_export.ipynb #158e1d3e
 def _export(cfg, path, to, dest, repo):
-    "As `export`, in a folder that nobody else writes to"
+    "As `export`, in a folder that nobody else writes to; the names of its files"
     ledger = Ledger(dest)
     ledger.remove(_part)
-    _check_own(ledger, _names(to, cfg))
-    proofs = _proven(dest, ledger, path, to)
-    old = [o for o in ledger.claimed if proofs is None or o in _card_files]
+    _check_own(ledger, _names(cfg))
+    before = _json(dest/'export.json') or {}
+    proofs = _proven(before, ledger, cfg, path, to)
+    old = [o for o in before.get('files', ()) if o in ledger.claimed and (proofs is None or o in _card_files)]
+    kept = [o for o in before.get('files', ()) if o not in old]
     ledger.claim(_part)
     (dest/_part).mkdir()
     try:
         if proofs is None: proofs = _make(dest/_part, cfg, path, to)
         else: log.info(f'{dest} holds this export, proven: only its card is written anew')
-        files = [o.name for p in (dest, dest/_part) for o in p.iterdir()]
-        _describe(dest/_part, cfg, path, proofs, files, repo)
+        _describe(dest/_part, cfg, path, proofs, kept, repo)
         _settle(dest, ledger, old)
     finally: ledger.remove(_part)
-    return sorted(ledger.files)
+    files = _json(dest/'export.json')['files']
+    return [o for o in sorted(ledger.files) if o.split('/')[0] in files]
+
+def _check_base(cfg, path):
+    "The adapter's folder is whole; a warning where its base was kept in other bits"
+    if not (path/'adapter_model.safetensors').is_file(): raise TinyReasoningError(f'Cannot load the adapter in {str(path)!r}: it has no adapter_model.safetensors')
+    own,four = trained_with(path),cfg.model.load_in_4bit
+    if own and own.model.load_in_4bit!=four:
+        log.warning(f'The adapter was trained on its base in {_bits(not four)}, and goes into the base in {_bits(four)}: another model. --model.load_in_4bit {str(not four).lower()} exports the one that was trained')
 
 def export(
     cfg:Config, # Model, data and where the adapter is
@@ -721,6 +814,7 @@ def export(
     from safetensors import SafetensorError
     if to not in ('merged','gguf'): raise ConfigError(f'to: got {to!r}; allowed: merged | gguf')
     path = check_adapter(cfg)
+    _check_base(cfg, path)
     api = hub_api(push) if push else None
     dest = writable(dest or Path(cfg.project.output_dir)/'export', 'dest')
     with hold(dest, doing='an export'):

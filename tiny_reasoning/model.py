@@ -6,8 +6,8 @@
 __all__ = ['embedded', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'cache_folder', 'convert_gguf', 'model_folder', 'encode',
            'pick_device', 'pick_dtype', 'pick_backend', 'processes', 'memory_used', 'unless_full', 'import_unsloth',
            'load_model', 'lora_targets', 'add_lora', 'use_checkpointing', 'save_adapter', 'trained_with',
-           'seen_questions', 'has_adapter', 'delete_adapter', 'check_adapter', 'load_adapter', 'start_adapter',
-           'merged']
+           'seen_questions', 'has_adapter', 'delete_adapter', 'check_adapter', 'load_adapter', 'init_config',
+           'start_adapter', 'merged']
 
 # %% ../nbs/02_model.ipynb #1aa20569
 import hashlib, json, logging, os, subprocess, sys, tempfile, warnings, zipfile
@@ -507,18 +507,25 @@ def load_adapter(
     return model
 
 # %% ../nbs/02_model.ipynb #bdca670a
+def init_config(
+    cfg:Config, # Its `lora.init`
+)->Config:
+    "`cfg` with `lora.init` as its `adapter_path`; an error where that adapter is another model's, has another shape, or would be replaced"
+    l,own = cfg.lora, deepcopy(cfg)
+    own.project.adapter_path = l.init
+    if Path(l.init).resolve()==Path(cfg.project.adapter_path).resolve(): raise ConfigError(f'lora.init: got {shorten(l.init)}, where this run puts its own adapter; allowed: another folder')
+    shape,asked = _adapter_shape(check_adapter(own)), dict(r=l.r, lora_alpha=l.lora_alpha, target_modules=sorted(l.target_modules))
+    differs = first(o for o in asked if shape[o]!=asked[o])
+    if differs: raise ConfigError(f'lora.init: the adapter in {l.init!r} has {differs} {shape[differs]}; lora.{differs} is {asked[differs]}')
+    return own
+
 def start_adapter(
     model, # From `load_model`
     cfg:Config, # Section `lora`
 ):
     "`model` with the adapter to train: a fresh one, or that in `lora.init`"
-    l = cfg.lora
-    if not l.init: return add_lora(model, cfg)
-    own = deepcopy(cfg)
-    own.project.adapter_path = l.init
-    shape,asked = _adapter_shape(check_adapter(own)), dict(r=l.r, lora_alpha=l.lora_alpha, target_modules=sorted(l.target_modules))
-    differs = first(o for o in asked if shape[o]!=asked[o])
-    if differs: raise ConfigError(f'lora.init: the adapter in {l.init!r} has {differs} {shape[differs]}; lora.{differs} is {asked[differs]}')
+    if not cfg.lora.init: return add_lora(model, cfg)
+    own = init_config(cfg)
     if cfg.model.load_in_4bit and pick_backend(cfg)!='unsloth':
         import peft
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)

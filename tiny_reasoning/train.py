@@ -120,9 +120,10 @@ def run_record(
 def damage(
     ledger:Ledger, # Of a run's folder
     name:str, # A checkpoint
+    some:str='', # Only files whose names begin with this
 ): # Words, or None where it is as it was written
     "What is wrong with a checkpoint"
-    files = [o for o in ledger.files if o.startswith(f'{name}/')]
+    files = [o for o in ledger.files if o.startswith(f'{name}/{some}')]
     if not files: return 'it was never finished'
     changed = ledger.foreign(name)
     for o in files:
@@ -135,10 +136,11 @@ def newest_whole(
     last:int=None, # Step at which the run ends, which is no place to go on from
 ): # Path, or None
     "The newest checkpoint to go on from; those that are damaged are named in a warning"
-    from tiny_reasoning.trainer import own_checkpoints
+    from tiny_reasoning.trainer import best_checkpoint, own_checkpoints
     for name in reversed(own_checkpoints(ledger)):
         if name==f'checkpoint-{last}': continue
         why = damage(ledger, name)
+        if not why: why = damage(ledger, best_checkpoint(ledger, name) or name, 'adapter_')  # the run may end with it
         if not why: return ledger.folder/name
         log.warning(f'{name} is not used: {why}')
 
@@ -153,13 +155,17 @@ def _differs(a, b):
     return first(o for o in _same_keys if nested_attr(a, o)!=nested_attr(b, o))
 
 # %% ../nbs/03_train.ipynb #82c1688b
+def _held(ledger):
+    "Whether a run has left in the folder what another would lose"
+    return 'run.json' in ledger.files or any(o.startswith('checkpoint-') for o in ledger.claimed)
+
 def resume_from(
     cfg:Config, # Of the run that is to go on
 ): # A checkpoint's path, or None where there is none
     "Where the run in `output_dir` can go on; an error where it was another run, or is complete"
     out = Path(cfg.project.output_dir)
     ledger = Ledger(out)
-    if not ledger.claimed: return
+    if not _held(ledger): return
     changed = first(o for o in ('config.yaml','data.json') if not (out/o).is_file() or ledger.foreign(o))
     if changed: raise TinyReasoningError(f'Cannot resume {out}: {changed} is missing, or is not as the run wrote it; --overwrite begins again')
     key = _differs(saved_config(out/'config.yaml'), cfg)
@@ -196,6 +202,12 @@ def ledgers(
     return run, run if run.folder.resolve()==adapter.folder.resolve() else adapter
 
 # %% ../nbs/03_train.ipynb #cb51cfbb
+def _its_adapter(run, adapter):
+    "Whether the adapter is one that the unfinished run in `run` was saving, or had just saved, when it was killed"
+    name = 'adapter_config.json'
+    if not _held(run) or name not in adapter.claimed: return False
+    return name not in adapter.files or trained_with(adapter.folder)==saved_config(run.folder/'config.yaml')
+
 def prepare_output(
     cfg:Config, # Its `output_dir` and `adapter_path`
     resume:bool=False, # Go on from the newest whole checkpoint
@@ -204,15 +216,14 @@ def prepare_output(
     "Where to start in `output_dir`; an error where a run, an adapter or a file would be lost. Changes nothing"
     run,adapter = ledgers(cfg)
     checkpoint = resume_from(cfg) if resume else None
-    held = 'run.json' in run.files or any(o.startswith('checkpoint-') for o in run.claimed)
-    if held and not (resume or overwrite):
+    if _held(run) and not (resume or overwrite):
         raise TinyReasoningError(f'{run.folder} holds another run: --resume goes on with it, --overwrite replaces it, --output_dir puts this one elsewhere')
     for ledger in (run, adapter) if overwrite else ():
         for o in ledger.claimed:
             if theirs := ledger.foreign(o): ledger.check(theirs[0])
     run.check(*run_files(cfg), *(o.name for o in run.folder.glob('checkpoint-*') if _writes(cfg, o.name)))
     adapter.check(*(['adapter_config.json'] if has_adapter(adapter.folder) else []))
-    if has_adapter(adapter.folder) and not overwrite:
+    if has_adapter(adapter.folder) and not (overwrite or resume and _its_adapter(run, adapter)):
         raise TinyReasoningError(f'{adapter.folder} holds another adapter: --overwrite replaces it, --adapter_path puts this one elsewhere')
     if resume and checkpoint: log.info(f'Resuming from step {_step(checkpoint)} ({checkpoint})')
     if resume and not checkpoint: log.warning(f'Nothing to resume in {run.folder}: starting at step 0')
@@ -299,6 +310,7 @@ def _ready(cfg, resume, overwrite, callbacks):
     "Everything that can fail before training: checkpoint, rows, trainer and tokenizer"
     main = processes().is_main_process
     checkpoint = prepare_output(cfg, resume, overwrite) if resume or main else None
+    if cfg.lora.init: init_config(cfg)
     log.info(f'Loading data: {cfg.data.dataset_name}')
     problems = read_problems(cfg)
     check_solutions(problems, cfg)

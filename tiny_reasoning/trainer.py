@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['to_dataset', 'auto_batch', 'micro_batch', 'common_args', 'sft_config', 'try_settings', 'Halving', 'HalvingTrainer',
-           'Progress', 'StepClock', 'NonFinite', 'own_checkpoints', 'KeepCheckpoints', 'quiet_libraries', 'equip',
-           'make_trainer']
+           'Progress', 'StepClock', 'NonFinite', 'own_checkpoints', 'best_checkpoint', 'KeepCheckpoints',
+           'quiet_libraries', 'equip', 'make_trainer']
 
 # %% ../nbs/02b_trainer.ipynb #3c238a47
-import logging, math, time
+import json, logging, math, time
 from pathlib import Path
 import torch
 logging.getLogger('bitsandbytes').setLevel(logging.ERROR)  # on a CPU it asks for an optional package as it is imported
@@ -242,13 +242,24 @@ def own_checkpoints(
     names = [o for o in ledger.claimed if o.startswith('checkpoint-')]
     return sorted(names, key=lambda o: int(o.rpartition('-')[2]))
 
+def best_checkpoint(
+    ledger:Ledger, # Of a run's folder
+    name:str, # A whole checkpoint
+)->str: # Name, '' where there was none
+    "The checkpoint that was best when `name` was written"
+    state = json.loads((ledger.folder/name/'trainer_state.json').read_text())
+    return Path(state['best_model_checkpoint'] or '').name
+
 class KeepCheckpoints(TrainerCallback):
     "Enters checkpoints into the ledger of `output_dir`, and deletes those of its own beyond `limit`"
     def __init__(self,
         limit:int, # As many stay, and at least the newest and the best
     ): self.limit = limit
 
-    def on_train_begin(self, args, state, control, **kwargs): self.ledger = Ledger(args.output_dir)
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.ledger,name = Ledger(args.output_dir), f'checkpoint-{state.global_step}'
+        best = best_checkpoint(self.ledger, name) if state.global_step else ''
+        if best: state.best_model_checkpoint = str(self.ledger.folder/best)  # the folder may have another name than it had
 
     def on_step_end(self, args, state, control, **kwargs):
         if control.should_save and state.is_world_process_zero: self.ledger.claim(f'checkpoint-{state.global_step}')
