@@ -570,8 +570,10 @@ for n in (100, 3000, 20_000, 200_000):
 
 # --- two at once, and signals
 def start(*argv):
-    "A process that hears SIGINT, which a shell's background jobs ignore"
-    return subprocess.Popen([sys.executable, '-m', *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    "A process that hears SIGINT and SIGHUP, which a shell's background jobs and nohup ignore"
+    def hear():
+        for o in (signal.SIGINT, signal.SIGHUP): signal.signal(o, signal.SIG_DFL)
+    return subprocess.Popen([sys.executable, '-m', *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear)
 
 def until(f, limit=90):
     end = time.time()+limit
@@ -595,9 +597,12 @@ for sig,status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 
         def _(d, sig=sig, status=status, when=when):
             p = start('tiny_reasoning.train', *flags(d/'out', '--max_steps', '400'))
             if when=='training': until(lambda: list((d/'out').glob('checkpoint-*')))
-            else: time.sleep(1.5)
+            else: p.stderr.readline() # It says that it has started
             p.send_signal(sig)
-            err = p.communicate()[1]
+            try: err = p.communicate(timeout=3*seconds)[1]
+            except subprocess.TimeoutExpired:
+                p.kill()
+                return 'it goes on'
             if 'Traceback' in err: return err[-300:]
             if p.returncode!=status: return f'status {p.returncode}, not {status}: {err[-200:]}'
 

@@ -1,7 +1,7 @@
 """`make kills`: a run of the embedded model is killed with SIGKILL at random moments, each time goes on with `--resume`, and must end as the same run ends
 undisturbed: with the same losses at every step and the same adapter, at most `save_steps` steps lost by each kill. One run is killed several times, since
 starting is what takes the time. A line for each kill, one for each run that came to its end; the status is 1 where one of them is wrong."""
-import argparse, json, os, random, subprocess, sys, tempfile, time
+import argparse, json, math, os, random, subprocess, sys, tempfile, time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,10 +52,10 @@ class Run:
     @property
     def newest(self): return self.seen[-1][1] if self.seen else 0
 
-    def wait(self, seconds=None, begun=False):
-        "Wait for `seconds`, or until training begins; whether the process is still there"
-        end = time.time() + (300 if seconds is None else seconds)
-        while time.time()<end and self.process.poll() is None and not (begun and len(self.steps())>len(self.seen)): time.sleep(.01)
+    def wait(self, seconds=600, step=math.inf):
+        "Wait for `seconds`, or until this process has begun at `step` or done it; whether it is still there"
+        end = time.time()+seconds
+        while time.time()<end and self.process.poll() is None and not (len(self.steps())>len(self.seen) and self.steps()[-1][1]>=step): time.sleep(.01)
         return self.process.poll() is None
 
     @property
@@ -86,7 +86,7 @@ def undisturbed(folder):
     "The run to compare with: seconds until it begins, for a step, and for the rest"
     run = Run(folder)
     run.start()
-    if not run.wait(begun=True): sys.exit(f'The run without kills has failed:\n{(folder/"log.txt").read_text()[-2000:]}')
+    if not run.wait(step=0): sys.exit(f'The run without kills has failed:\n{(folder/"log.txt").read_text()[-2000:]}')
     start = time.time()
     while run.process.poll() is None:
         time.sleep(.05)
@@ -114,14 +114,17 @@ def main():
                 run.start()
                 kill = n<a.kills and len(run.kills)<most
                 early = kill and rng.random()<.2
-                moment = rng.random() # Of the time that it takes to begin, or of what is left then
-                alive = run.wait(moment*startup) if early else run.wait(begun=True)
+                moment,after = rng.random(),rng.random() # Of the time that it takes to begin, or of the steps that are left then; and after that step
+                alive = run.wait(moment*startup) if early else run.wait(step=0)
                 lost = run.lost()
                 if lost is not None and words:
                     worst = max(worst, lost)
                     say(f'{words}; goes on from {run.newest-lost}, {lost} lost', lost>save_steps)
                     words = None
-                if alive and kill and not early: alive = run.wait(moment*((max_steps-run.newest+lost)*step+end))
+                if alive and kill and not early:
+                    first = run.newest-lost
+                    last = first+int(moment*(max_steps-first+1))
+                    alive = run.wait(step=last) and run.wait(after*(end if last==max_steps else step))
                 if not (alive and kill): break
                 run.process.kill()
                 run.process.wait()
