@@ -7,8 +7,8 @@ __all__ = ['max_kl', 'gguf_families', 'gguf_kinds', 'gguf_cuts', 'tricky', 'lice
            'plain_model', 'observe', 'prove', 'save_merged', 'open_merged', 'pair_rows', 'unpair_rows', 'gguf_name',
            'as_llama_cpp', 'gguf_vocab', 'find_cut', 'check_family', 'write_gguf', 'read_gguf', 'read_words',
            'check_words', 'turns', 'modelfile', 'standing', 'licence', 'public_name', 'index_entries', 'benchmark_file',
-           'model_card', 'file_name', 'hub_api', 'upload', 'find_evaluation', 'find_run', 'check_room', 'export',
-           'main']
+           'model_card', 'file_name', 'hub_api', 'upload', 'find_evaluation', 'find_run', 'check_room', 'check_early',
+           'export', 'main']
 
 # %% ../nbs/04b_export.ipynb #c08afd0b
 import json, re, shutil
@@ -689,7 +689,9 @@ def check_room(
     free = shutil.disk_usage(folder).free
     if free<n: raise TinyReasoningError(f'No room in {str(folder)!r}: the export takes {n/1e9:.1f} GB, and {free/1e9:.1f} GB are free')
 
-def _early(cfg):
+def check_early(
+    cfg:Config, # Section `model`
+):
     "`check_family` before anything is loaded; what is wrong with a model that cannot be read is for `load_model` to say"
     from transformers import AutoConfig
     try: config = AutoConfig.from_pretrained(model_folder(cfg.model.name))
@@ -715,7 +717,7 @@ def _dtype(cfg):
 
 def _make(part, cfg, path, to):
     "Write the model into the folder `part`; what was proven of it"
-    if to=='gguf': _early(cfg)
+    if to=='gguf': check_early(cfg)
     model,tokenizer = plain_model(cfg)
     check_room(part, model.num_parameters()*(6 if to=='gguf' else 2)+50_000_000)
     rows = _rows(cfg, tokenizer, path)
