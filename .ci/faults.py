@@ -496,23 +496,42 @@ def _(d):
 
 refused('resume', 'an adapter of another run', lambda d: flags(begun(d/'one'), *four, '--resume', '--adapter_path', trained(d/'two')/'lora_adapter'), 'another adapter')
 
-rising = [*four, '--learning_rate', '0.3', '--training.logging_steps', '1'] # Its first checkpoint is the best
+def first_best(d):
+    "As `begun`, with a first checkpoint that validated better than any other can"
+    out = begun(d)
+    state = out/'checkpoint-2'/'trainer_state.json'
+    before = json.loads(state.read_text())
+    state.write_text(json.dumps(before | dict(best_metric=1., best_global_step=1, best_model_checkpoint=str(Path(before['best_model_checkpoint']).with_name('checkpoint-1')))))
+    Ledger(out).record('checkpoint-2')
+    return out
+
 for name,f in {'missing':Path.unlink, 'cut':cut, 'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size)}.items():
     @case('a damaged best checkpoint', name)
     def _(d, f=f):
-        out = unfinished(trained(d, *rising), '[34]')
-        if json.loads((out/'checkpoint-2'/'trainer_state.json').read_text())['best_model_checkpoint'].endswith('-2'): return 'the newest is the best one'
+        out = first_best(d)
         f(out/'checkpoint-1'/'adapter_model.safetensors')
-        r = ask('tiny_train', *flags(out, *rising, '--resume'))
+        r = ask('tiny_train', *flags(out, *four, '--resume'))
         if 'checkpoint-1/adapter_model.safetensors' not in r.err: return 'the damage is not named'
         return r.problem(0) if r.status==0 else r.problem(2)
 
 @case('a damaged best checkpoint', 'whole, in a folder that was renamed')
 def _(d):
-    out = unfinished(trained(d, *rising), '[34]').rename(d/'new')
-    r = ask('tiny_train', *flags(out, *rising, '--resume'))
+    out = first_best(d).rename(d/'new')
+    r = ask('tiny_train', *flags(out, *four, '--resume'))
     best = json.loads((out/'run.json').read_text())['best']['checkpoint'] if r.status==0 else None
     return r.problem(0) or (f'the best checkpoint is {best!r}' if best!='checkpoint-1' else None)
+
+for name,made in {'an export':'export.json', 'traces':'traces.json'}.items():
+    for where in ('--output_dir', '--adapter_path'):
+        for more in ((), ('--overwrite',)):
+            @case('what is not ours', f'{where} on {name} {" ".join(more)}'.rstrip())
+            def _(d, made=made, where=where, more=more):
+                files = [write(d, f'theirs/{o}', '{}') for o in (made, 'model.safetensors', 'train.jsonl')]
+                led = Ledger(d/'theirs')
+                led.claimed = [o.name for o in files]
+                led.record(*led.claimed)
+                r = ask('tiny_train', *flags(d/'out', where, d/'theirs', *more))
+                return r.problem(2, made) or next((f'{o.name} is gone' for o in files if not o.exists()), None)
 
 # --- runs that go wrong
 for v in ('1e30', '1e8', '1e20'):

@@ -208,6 +208,13 @@ def _its_adapter(run, adapter):
     if not _held(run) or name not in adapter.claimed: return False
     return name not in adapter.files or trained_with(adapter.folder)==saved_config(run.folder/'config.yaml')
 
+_others = dict(tiny_export='export.json', tiny_traces='traces.json') # Commands that may own a folder, and what they leave in it
+
+def _check_owner(ledger, key):
+    "An error where the folder that `key` names is another command's"
+    for command,o in _others.items():
+        if o in ledger.claimed: raise TinyReasoningError(f'{ledger.folder} belongs to {command} ({o}): choose another --{key}')
+
 def prepare_output(
     cfg:Config, # Its `output_dir` and `adapter_path`
     resume:bool=False, # Go on from the newest whole checkpoint
@@ -215,6 +222,8 @@ def prepare_output(
 ): # Checkpoint's path, or None to start at the beginning
     "Where to start in `output_dir`; an error where a run, an adapter or a file would be lost. Changes nothing"
     run,adapter = ledgers(cfg)
+    _check_owner(run, 'output_dir')
+    _check_owner(adapter, 'adapter_path')
     checkpoint = resume_from(cfg) if resume else None
     if _held(run) and not (resume or overwrite):
         raise TinyReasoningError(f'{run.folder} holds another run: --resume goes on with it, --overwrite replaces it, --output_dir puts this one elsewhere')
