@@ -26,17 +26,18 @@ from .data import *
 from .model import *
 from .generate import *
 from .trainer import *
+from .traces import pass_rates
 
 # %% ../nbs/03b_grpo.ipynb #b0017334
 def reward_functions(
     rows:list, # Rows from `make_splits`
 )->list: # Functions as TRL wants them: lists of completions and of indices into `rows` to a list of rewards
-    "`right`, what the answers score, and `format`, whether replies reason in their tags and answer after them; each 0 to 1"
+    "`right`, what the answers score, and `in_format`, whether replies reason in their tags and answer after them; each 0 to 1"
     def right(completions, row, log_extra=lambda *args: None, **kwargs):
         log_extra('row', row)
         return [score(rows[i], o[0]['content']) for i,o in zip(row, completions)]
-    def format(completions, **kwargs): return [float(has_format(o[0]['content'])) for o in completions]
-    return [right, format]
+    def in_format(completions, **kwargs): return [float(has_format(o[0]['content'])) for o in completions]
+    return [right, in_format]
 
 # %% ../nbs/03b_grpo.ipynb #b0034335
 def group_config(
@@ -138,7 +139,10 @@ def teaching(self:GroupTrainer,
     return {k:v[order] if v.dim() else v for k,v in batch.items()}
 
 @patch
-def pieces(self:GroupTrainer, inputs, rows):
+def pieces(self:GroupTrainer,
+    inputs:dict, # From `teaching`
+    rows:int, # The most in one piece
+)->list: # Dicts like `inputs`
     "`inputs` in pieces of at most `rows` rows, without the padding that none of a piece's rows needs"
     def cut(i):
         res = {k:v[i:i+rows] if v.dim() else v for k,v in inputs.items()}
@@ -241,10 +245,10 @@ def known_rates(
     rows:list, # Rows from `make_splits`
 )->list: # A share for each row; 0.5 where the folder does not know it
     "How often each question was answered rightly when traces were made"
-    try: rates = json.loads((Path(folder)/'traces.json').read_text())['pass_rate']
-    except (OSError, ValueError, KeyError, TypeError) as e: raise ConfigError(f'grpo.pass_rates: no traces.json with pass rates in {shorten(str(folder))}: {one_line(e)}') from None
-    found = [rates.get(question_key(o['question'])) for o in rows]
-    return [o[0]/o[1] if o and o[1] else 0.5 for o in found]
+    try: rates = pass_rates(folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        raise ConfigError(f'grpo.pass_rates: no traces.json with pass rates in {shorten(str(folder))}: {one_line(e)}') from None
+    return [rates.get(question_key(o['question']), 0.5) for o in rows]
 
 def worth_asking(
     model, # With the adapter to train
@@ -252,7 +256,7 @@ def worth_asking(
     rows:list, # Training rows
     cfg:Config, # Its `grpo.pass_rates`
 )->list:
-    "The `rows` that are neither always nor never answered rightly, where `grpo.pass_rates` says how to know; how many there are goes into the log"
+    "The `rows` that are sometimes answered rightly, where `grpo.pass_rates` says how to know; their number goes into the log"
     how = cfg.grpo.pass_rates
     if not how: return rows
     rates = measure_rates(model, tokenizer, rows, cfg) if how=='measure' else known_rates(how, rows)
@@ -288,7 +292,7 @@ class Samples(TrainerCallback):
         "The first group of the last replies, as a dict"
         logs,n = self.trainer._logs, self.trainer.num_generations
         row = self.rows[logs['extra']['row'][0]]
-        columns = zip(logs['completion'], logs['rewards']['right'], logs['rewards']['format'], logs['advantages'])
+        columns = zip(logs['completion'], logs['rewards']['right'], logs['rewards']['in_format'], logs['advantages'])
         replies = [dict(zip(('text','right','format','advantage'), o)) for _,o in zip(range(n), columns)]
         return dict(step=step, question=row['question'], answer=row['answer'], replies=replies)
 
