@@ -94,7 +94,8 @@ def rollout(
     asked = gather_object(prompts[::n])
     seed = t.args.seed*2**32 + t.state.global_step
     with plain_forward(t.model):
-        groups = generate(t.model, t.processing_class, asked, t.max_completion_length, desc=None, n=n, temperature=t.temperature, seed=seed, logprobs=True)
+        how = dict(n=n, temperature=t.temperature, seed=seed, logprobs=True)
+        groups = generate(t.model, t.processing_class, asked, t.max_completion_length, desc=None, **how)
     t.model.train()
     t.rollouts.append((time.time()-start, sum(len(o['ids']) for g in groups for o in g)))
     mine = len(prompts)//n
@@ -130,7 +131,7 @@ class GroupTrainer(Halving, GRPOTrainer):
 def teaching(self:GroupTrainer,
     batch:dict, # Replies with masks and advantages, from TRL
 )->dict:
-    "The rows of `batch` whose advantage is not 0, the longest replies first; of several processes all rows, since they pass through the model together"
+    "The rows of `batch` whose advantage is not 0, the longest replies first; all rows where several processes go through the model together"
     length,some = batch['completion_mask'].sum(1), batch['advantages']!=0
     if self.args.world_size>1: some = torch.ones_like(some)
     elif not some.any(): some[length.argmin()] = True  # a gradient of zeros
@@ -202,8 +203,8 @@ def _scaled(config):
 @patch
 def _get_per_token_logps_and_entropies(self:GroupTrainer, model, input_ids, attention_mask, logits_to_keep, *args, **kwargs):
     "TRL's, without padding on the left and in bounded memory: [rows, logits_to_keep] of each"
-    bare = self.accelerator.unwrap_model(model)
-    if _scaled(bare.config): return GRPOTrainer._get_per_token_logps_and_entropies(self, model, input_ids, attention_mask, logits_to_keep, *args, **kwargs)
+    bare,trl_s = self.accelerator.unwrap_model(model), GRPOTrainer._get_per_token_logps_and_entropies
+    if _scaled(bare.config): return trl_s(self, model, input_ids, attention_mask, logits_to_keep, *args, **kwargs)
     ids,mask = to_right(input_ids, attention_mask)
     tokens,there = input_ids[:,-logits_to_keep:], attention_mask[:,-logits_to_keep:].bool()
     before = attention_mask[:,:-logits_to_keep].sum(1, keepdim=True)-1 + torch.arange(logits_to_keep, device=ids.device)
@@ -237,7 +238,8 @@ def measure_rates(
 )->list: # A share of right replies for each row
     "How often each question is answered rightly before training"
     g,prompts = cfg.grpo, [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]
-    groups = generate(model, tokenizer, prompts, g.max_completion_length, desc='Pass rates', n=g.num_generations, temperature=g.temperature, seed=cfg.project.seed)
+    how = dict(n=g.num_generations, temperature=g.temperature, seed=cfg.project.seed)
+    groups = generate(model, tokenizer, prompts, g.max_completion_length, desc='Pass rates', **how)
     return [sum(score(o, r['text'])==1 for r in group)/len(group) for o,group in zip(rows, groups)]
 
 def known_rates(
@@ -262,14 +264,15 @@ def worth_asking(
     rates = measure_rates(model, tokenizer, rows, cfg) if how=='measure' else known_rates(how, rows)
     res = [o for o,r in zip(rows, rates) if 0<r<1]
     never,always = rates.count(0), rates.count(1)
-    log.info(f'Pass rates: of {len(rows):,} questions {never/len(rows):.0%} are never answered rightly and {always/len(rows):.0%} always; the other {len(res):,} are trained on')
+    log.info(f'Pass rates: {never/len(rows):.0%} of {len(rows):,} questions never answered rightly, {always/len(rows):.0%} always; {len(res):,} are left')
     if not res: raise TinyReasoningError('No question is answered rightly sometimes: choose easier or harder ones, or train on solutions first')
     return res
 
 # %% ../nbs/03b_grpo.ipynb #b007f99e
 class GroupProgress(Progress):
     "One bar with reward, share of right replies, their length, the share of groups that teach nothing, and validation accuracy"
-    names = {'reward':'reward', 'rewards/right/mean':'right', 'completions/mean_length':'tokens', 'frac_reward_zero_std':'idle', 'eval_accuracy':'validation'}
+    names = {'reward':'reward', 'rewards/right/mean':'right', 'completions/mean_length':'tokens'}
+    names |= {'frac_reward_zero_std':'idle', 'eval_accuracy':'validation'}
 
 class Samples(TrainerCallback):
     "Appends the first group of each logged step to `samples.jsonl`"
