@@ -184,6 +184,7 @@ def provenance(
     cfg:Config, # The data evaluated on
     trained=(), # Configurations of the adapters' trainings, None for one that is not known
     set_aside:bool=False, # From the training rows, by `make_splits`
+    overlaps:int=0, # Training questions that share a run of words with a test question, from `make_splits`
 )->dict: # test, unseen and warning: text for the report
     "Where test questions come from, and what they share with the training data"
     d,owns = cfg.data, [o.data for o in trained if o]
@@ -195,6 +196,9 @@ def provenance(
     if known: test = '; none of the questions was trained on'
     if known and d.dataset_name.endswith('gsm_symbolic') and all(o.dataset_name==d.dataset_name for o in owns):
         test = f'; they share {_templates(d.templates, shared)} with training, and no question'
+    if overlaps:
+        test += f'; {overlaps:,} questions of its training rows share 13 words in a row with one of them'
+        if d.drop_overlaps: test += ', and were left out'
     if gym and d.unseen_task: unseen = f'{d.dataset_name} with {d.unseen_task}'
     elif gym:
         never = known and all(o.templates and set(o.templates)<=set(d.templates or ()) for o in owns)
@@ -503,7 +507,7 @@ def _evaluate(cfg, adapters):
         for path in adapters.values():  # a broken one is named now, not after the others were measured
             with _wearing(model, cfg, path): pass
     preds,results,speed = measure(model, tokenizer, sets, cfg, adapters)
-    sources = provenance(cfg, [trained_with(o) for o in adapters.values()], splits.set_aside)
+    sources = provenance(cfg, [trained_with(o) for o in adapters.values()], splits.set_aside, len(splits.shared))
     return _facts(cfg, adapters) | dict(sources=sources, sets=results, speed=speed), preds
 
 def _final(r):
