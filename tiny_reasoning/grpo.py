@@ -275,7 +275,7 @@ class GroupProgress(Progress):
     names |= {'frac_reward_zero_std':'idle', 'eval_accuracy':'validation'}
 
 class Samples(TrainerCallback):
-    "Appends the first group of each logged step to `samples.jsonl`"
+    "Appends a group of each logged step to `samples.jsonl`, the first that teaches something"
     def __init__(self,
         trainer, # A `GroupTrainer`
         rows:list, # Its questions
@@ -292,11 +292,13 @@ class Samples(TrainerCallback):
         with self.path.open('a') as f: f.write(json.dumps(self.group(state.global_step), ensure_ascii=False)+'\n')
 
     def group(self, step):
-        "The first group of the last replies, as a dict"
+        "Of the last replies, the first group with an advantage, or else the first, as a dict"
         logs,n = self.trainer._logs, self.trainer.num_generations
-        row = self.rows[logs['extra']['row'][0]]
         columns = zip(logs['completion'], logs['rewards']['right'], logs['rewards']['in_format'], logs['advantages'])
-        replies = [dict(zip(('text','right','format','advantage'), o)) for _,o in zip(range(n), columns)]
+        replies = [dict(zip(('text','right','format','advantage'), o)) for o in columns]
+        taught = next((i for i,o in enumerate(replies) if o['advantage']), 0)
+        start = taught - taught%n
+        row,replies = self.rows[logs['extra']['row'][start]], replies[start:start+n]
         return dict(step=step, question=row['question'], answer=row['answer'], replies=replies)
 
 # %% ../nbs/03b_grpo.ipynb #b008188d
