@@ -47,7 +47,7 @@ train: install          ## tiny_train with ARGS, as in: make train ARGS="--confi
 evaluate: install       ## tiny_eval with ARGS
 	$(BIN)/tiny_eval $(ARGS)
 
-export: install         ## The tuned model as a folder or GGUF (tiny_export with ARGS, as in: make export ARGS="--config cpu --to gguf")
+export: install         ## The tuned model as a folder or GGUF (tiny_export with ARGS, as in: make export ARGS="--config cpu --output_dir outputs/quickstart --to gguf --dest outputs/gguf")
 	$(BIN)/tiny_export $(ARGS)
 
 inference: install      ## Chat with the tuned model (tiny_chat with ARGS)

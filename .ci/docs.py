@@ -175,6 +175,14 @@ def breakable(cell):
     for o in cell.get('outputs', []):
         if 'text/markdown' in o.get('data', {}): o.data['text/markdown'] = table(''.join(o.data['text/markdown'])).splitlines(True)
 
+def raw_html(cell):
+    "HTML as a raw block of markdown: for an output of type text/html Quarto would load require.js and jQuery"
+    for o in cell.get('outputs', []):
+        data = o.get('data', {})
+        if 'text/html' not in data: continue
+        html = ''.join(data.pop('text/html')).replace('<table', '<table class="table" data-quarto-disable-processing="true"')
+        data['text/markdown'] = f'``````{{=html}}\n{html}\n``````\n'.splitlines(True)
+
 class no_widgets(Processor):
     "A widget without a kernel is an empty box, for which Quarto would load three libraries"
     def cell(self, c):
@@ -188,7 +196,7 @@ class SiteProcs(processors.FilterDefaults):
     def base_procs(self):
         p = processors
         return [FrontmatterProc, p.populate_language, entries, p.insert_warning, p.strip_ansi, p.hide_line, p.filter_stream_, p.rm_header_dash,
-                p.rm_export, p.clean_magics, p.hide_, links, plain_pictures, figure_alts, breakable, no_widgets, p.strip_hidden_metadata]
+                p.rm_export, p.clean_magics, p.hide_, links, plain_pictures, figure_alts, breakable, raw_html, no_widgets, p.strip_hidden_metadata]
 
 # --- where links lead
 def text_of(f, code=False):

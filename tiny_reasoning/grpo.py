@@ -310,7 +310,8 @@ def samples_table(
     groups = [json.loads(o) for o in Path(path).read_text().splitlines()]
     some = [groups[round(i*(len(groups)-1)/max(n-1, 1))] for i in range(min(n, len(groups)))]
     head = Tr(*map(Th, ('reply','right','format','advantage')))
-    def row(o): return Tr(Td(Pre(o['text'])), *(Td(f'{o[k]:.2f}') for k in ('right','format','advantage')))
+    def reply(o): return Td(Pre(o['text'], style='white-space: pre-wrap'))
+    def row(o): return Tr(reply(o), *(Td(f'{o[k]:.2f}') for k in ('right','format','advantage')))
     parts = [(P(f'Step {g["step"]}: {g["question"]} ({g["answer"]})'), Table(head, *map(row, g['replies']))) for g in some]
     return Div(*(o for part in parts for o in part))
 
