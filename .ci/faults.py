@@ -358,7 +358,7 @@ def _(d):
 
 # --- reinforcement
 def grpo(out, *more): return flags(out, *'--training.method grpo --grpo.num_questions 2 --grpo.num_generations 2 --grpo.max_completion_length 4'.split(), *more)
-for key,v in {'num_generations':1, 'num_questions':0, 'max_completion_length':0, 'temperature':0, 'reward_right':-1, 'reward_format':-1, 'pass_rates':'./nowhere'}.items():
+for key,v in {'num_generations':1, 'num_questions':0, 'max_completion_length':0, 'temperature':0, 'accuracy_weight':-1, 'format_weight':-1, 'pass_rates':'./nowhere'}.items():
     refused('reinforcement', f'grpo.{key} {v}', lambda d, key=key, v=v: grpo(d/'out', f'--grpo.{key}', v), f'grpo.{key}')
 refused('reinforcement', 'grpo.pass_rates: a file', lambda d: grpo(d/'out', '--grpo.pass_rates', write(d, 'f', 'x')), 'grpo.pass_rates')
 refused('reinforcement', 'grpo.pass_rates: a broken file', lambda d: grpo(d/'out', '--grpo.pass_rates', write(d, 'f/traces.json', '[]').parent), 'grpo.pass_rates')

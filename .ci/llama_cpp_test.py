@@ -40,14 +40,14 @@ def replies(llm, model, tokenizer, n=8):
         llm.eval(ids)
         got = torch.tensor(np.array(llm.scores[len(ids)-len(want):len(ids)]))
         same += bool((got.argmax(-1)==want.argmax(-1)).all())
-        far.append(apart([want], [got]))
+        far.append(kl_divergence([want], [got]))
     return same, len(rows), {k:max(o[k] for o in far) for k in far[0]}
 
 def qwen(folder):
     "A small Qwen2 with random weights, and a tokenizer that cuts as Qwen's does"
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     t = Tokenizer(models.BPE())
-    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(gguf_cuts['qwen2'][0]), 'isolated'), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pre_tokenizers['qwen2'][0]), 'isolated'), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     t.decoder = decoders.ByteLevel()
     special = ['<|endoftext|>', '<|im_start|>', '<|im_end|>']
     t.train_from_iterator(texts(), trainers.BpeTrainer(vocab_size=2000, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
@@ -65,7 +65,7 @@ def made(tmp):
     save_merged(model, tokenizer, tmp/'smollm2')
     qwen(tmp/'qwen2')
     for o in (tmp/'smollm2', tmp/'qwen2'):
-        for k in gguf_kinds: write_gguf(o, o/f'{o.name}-{k}.gguf', k, o.name)
+        for k in gguf_quants: write_gguf(o, o/f'{o.name}-{k}.gguf', k, o.name)
         yield o
 
 def main():

@@ -141,7 +141,7 @@ def start(a, name, seed):
     sums = {'data.dataset_name':'reasoning_gym:chain_sum', 'data.task':a.grpo_task, 'data.unseen_task':a.grpo_harder, 'data.templates':'none', 'data.system_prompt':a.grpo_prompt,
         'num_samples':4000, 'validation_split':0.05, 'test_samples':a.grpo_test, 'data.unseen_samples':a.grpo_test}
     keys = {'training.method':'grpo', 'seed':seed, 'grpo.num_questions':a.grpo_questions, 'grpo.num_generations':a.grpo_replies, 'grpo.max_completion_length':a.grpo_longest,
-        'grpo.temperature':a.grpo_temperature, 'grpo.reward_format':0., 'grpo.pass_rates':'measure', 'learning_rate':a.grpo_rate, 'max_steps':a.grpo_learn_steps, 'warmup_steps':10,
+        'grpo.temperature':a.grpo_temperature, 'grpo.format_weight':0., 'grpo.pass_rates':'measure', 'learning_rate':a.grpo_rate, 'max_steps':a.grpo_learn_steps, 'warmup_steps':10,
         'training.lr_scheduler_type':'constant_with_warmup', 'eval_steps':a.grpo_every, 'save_steps':a.grpo_every, 'training.logging_steps':5, 'lora.r':a.grpo_rank, 'lora.lora_alpha':2*a.grpo_rank,
         'training.per_device_train_batch_size':64, 'model.backend':'transformers'}
     cfg = config(a, f'grpo_{name}{seed}', 'cpu', **{'model.name':a.smol} | sums | keys)
@@ -191,14 +191,14 @@ def rival(a, seed, name, pairs):
     "Training on replies: `pairs` of model, tokenizer, rows and configuration gives them"
     from datasets import Dataset
     from tiny_reasoning.data import to_prompt
-    from tiny_reasoning.trainer import HalvingTrainer, Progress, equip, quiet_libraries, sft_config
+    from tiny_reasoning.trainer import SplitSFTTrainer, Progress, add_callbacks, quiet_libraries, sft_config
     def make(model, tokenizer, splits, cfg):
         quiet_libraries()
         rows = pairs(model, tokenizer, splits.train, cfg)
         def row(o, text): return dict(prompt=to_prompt(o['question'], cfg.data.system_prompt), completion=[dict(role='assistant', content=text)])
         data = Dataset.from_list([row(*o) for o in rows]).train_test_split(max(1, len(rows)//20), seed=seed)
-        trainer = HalvingTrainer(model, args=sft_config(cfg), processing_class=tokenizer, train_dataset=data['train'], eval_dataset=data['test'])
-        return equip(trainer, cfg, Progress())
+        trainer = SplitSFTTrainer(model, args=sft_config(cfg), processing_class=tokenizer, train_dataset=data['train'], eval_dataset=data['test'])
+        return add_callbacks(trainer, cfg, Progress())
     return before_and_after(a, name, seed, make)
 
 def own(a, seed): return rival(a, seed, 'own', own_replies)

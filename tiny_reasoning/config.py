@@ -181,8 +181,8 @@ class GrpoConfig(Section):
     num_generations:Annotated[int, Field(ge=2)]=8 # Replies to each of them: a group
     max_completion_length:PositiveInt=256 # Longest reply in tokens, in training and validation
     temperature:PositiveFloat=1. # Of the replies in training; validation is greedy
-    reward_right:NonNegativeFloat=1. # What a right answer earns
-    reward_format:NonNegativeFloat=0.1 # What reasoning in its tags with an answer after it earns
+    accuracy_weight:NonNegativeFloat=1. # What a right answer earns
+    format_weight:NonNegativeFloat=0.1 # What reasoning in its tags with an answer after it earns
     pass_rates:str|None=None # Leaves out questions that all replies got right, or none: `measure`, or a folder of `tiny_traces`; none for all
 
 # %% ../nbs/00_config.ipynb #43bde143

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_answer', 'same_answer',
-           'to_row', 'fault', 'question_key', 'keep_good', 'GymRows', 'answer_text', 'given_answer', 'score',
-           'read_rows', 'own_test_rows', 'has_solutions', 'read_problems', 'n_tokens', 'overlaps', 'make_splits',
+           'to_row', 'row_error', 'question_key', 'filter_rows', 'GymRows', 'answer_text', 'given_answer', 'score',
+           'read_rows', 'own_test_rows', 'has_solutions', 'read_problems', 'n_tokens', 'ngram_overlaps', 'make_splits',
            'check_solutions', 'fingerprint']
 
 # %% ../nbs/01_data.ipynb #66c56d76
@@ -153,7 +153,7 @@ def _value(s):
     try: return Fraction(s)
     except (ValueError, ZeroDivisionError): return None
 
-def fault(
+def row_error(
     row:dict # question, reasoning, answer
 ): # 'empty', 'no answer after ####', 'contradicts its answer' or None
     "What is wrong with `row`, if anything"
@@ -173,18 +173,18 @@ def question_key(
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 # %% ../nbs/01_data.ipynb #12814898
-def keep_good(
+def filter_rows(
     rows, # Rows from `to_row`
     dropped:Counter, # Counts of dropped rows by reason, added to
     seen:set=None, # Keys of questions that must not come again; new ones are added
-    fault=fault, # What is wrong with a row, or None
+    fault=row_error, # What is wrong with a row, or None
     too_long=None, # Function of a row: is it longer than the model takes?
     several:bool=False # Different solutions to one question may stand side by side
 ):
     "Yield the rows without a fault whose question is new"
     mine,seen = {},set() if seen is None else seen
     for row in rows:
-        key,why = question_key(row['question']),fault(row)
+        key,why = question_key(row['question']),row_error(row)
         steps = ' '.join(row['reasoning'].split()) if several else ''
         if why: pass
         elif steps in mine.get(key, ()): why = 'duplicate'
@@ -415,8 +415,8 @@ def _unanswered(row):
 
 def _fault(rows, cfg):
     "The function that says what is wrong with one of `rows`"
-    def if_solved(row): return fault(row) if row['reasoning'] else _unanswered(row)
-    return fault if cfg.training.method=='sft' and has_solutions(rows) else if_solved
+    def if_solved(row): return row_error(row) if row['reasoning'] else _unanswered(row)
+    return row_error if cfg.training.method=='sft' and has_solutions(rows) else if_solved
 
 # %% ../nbs/01_data.ipynb #7c56d65e
 def _gym_problems(cfg):
@@ -460,7 +460,7 @@ def n_tokens(
     return len(tokenizer.apply_chat_template(ex['prompt']+ex['completion'], return_dict=True)['input_ids'])
 
 def _too_long(row, cfg, tokenizer, whole=True):
-    "Whether the conversation, or only the question without a reply where not `whole`, has more than `max_seq_length` tokens"
+    "Whether the conversation, or only the question without a reply where not `atomic_write`, has more than `max_seq_length` tokens"
     longest = cfg.model.max_seq_length
     if not whole: row = row | dict(reasoning='', answer='')
     if sum(map(len, (row['question'], row['reasoning'], cfg.data.system_prompt))) > 100*longest: return True
@@ -484,7 +484,7 @@ def _shuffled(rows, cfg):
 def _own_test(rows, cfg, seen, too_long):
     "The good ones among a source's own test rows, in order of the seed; the others are counted in the log"
     out = Counter()
-    rows = list(keep_good(_shuffled(rows, cfg), out, seen, _unanswered, too_long))
+    rows = list(filter_rows(_shuffled(rows, cfg), out, seen, _unanswered, too_long))
     if out: log.warning(f'Left out of split {cfg.data.test_split!r}: {_counts(out)}')
     return rows
 
@@ -494,7 +494,7 @@ def _runs(question, n):
     words = re.findall(r'\w+', re.sub(r'\d[\d.,]*', '0', question.lower()))
     return [' '.join(words[i:i+n]) for i in range(len(words)-n+1)]
 
-def overlaps(
+def ngram_overlaps(
     rows:list, # With a question
     others:list, # With a question
     n:int=13, # Words in a row
@@ -507,9 +507,9 @@ def overlaps(
     return [(o, where[run], run) for o,run in shared if run]
 
 # %% ../nbs/01_data.ipynb #dab3299c
-def _apart(rows, test, cfg, dropped):
-    "`rows`, and what `overlaps` finds of them in `test`; without those where `data.drop_overlaps`"
-    shared = overlaps(rows, test)
+def _drop_overlaps(rows, test, cfg, dropped):
+    "`rows`, and what `ngram_overlaps` finds of them in `test`; without those where `data.drop_overlaps`"
+    shared = ngram_overlaps(rows, test)
     if not shared: return rows, shared
     n,asked = len(shared),len({o['question'] for _,o,_ in shared})
     log.warning(f'{n:,} training questions share 13 words in a row with {asked:,} test questions (--data.drop_overlaps true leaves them out)')
@@ -537,7 +537,7 @@ def make_splits(
     cfg:Config, # Source, sizes and seed
     tokenizer=None, # Drops rows longer than `max_seq_length` where given
     problems=None # From `read_problems(cfg)`, where they have been read already
-)->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`; `dropped`, a Counter; `shared`, from `overlaps`; `set_aside`
+)->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`; `dropped`, a Counter; `shared`, from `ngram_overlaps`; `set_aside`
     "Check and split the problems; no question is in two splits. `set_aside` says whether test rows were taken from the training rows"
     d,dropped,seen = cfg.data, Counter(), set()
     problems = problems or read_problems(cfg)
@@ -545,7 +545,7 @@ def make_splits(
     too_long = partial(_too_long, cfg=cfg, tokenizer=tokenizer) if tokenizer else None
     if too_long and too_long(dict(question='', reasoning='', answer='')):
         raise ConfigError(f'data.system_prompt: longer by itself than model.max_seq_length ({cfg.model.max_seq_length} tokens)')
-    good = partial(keep_good, dropped=dropped, seen=seen, fault=_fault(problems.train, cfg), too_long=too_long)
+    good = partial(filter_rows, dropped=dropped, seen=seen, fault=_fault(problems.train, cfg), too_long=too_long)
 
     own = problems.test and _own_test(problems.test, cfg, seen, too_long and partial(too_long, whole=False))
     rows = good(_shuffled(problems.train, cfg), several=bool(problems.test))
@@ -557,7 +557,7 @@ def make_splits(
     besides = f'besides {len(test)} test rows (data.test_samples); dropped: {_counts(dropped)}'
     if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset_name!r} {besides}')
 
-    rows,shared = _apart(rows, test, cfg, dropped) if from_file else (rows, [])
+    rows,shared = _drop_overlaps(rows, test, cfg, dropped) if from_file else (rows, [])
     train,validation = _train_and_validation(rows, cfg)
     lists = dict(train=train, validation=validation, test=test, unseen=unseen)
     log.info(f'Rows: {", ".join(f"{k} {len(v):,}" for k,v in lists.items() if v)}; dropped: {_counts(dropped)}')

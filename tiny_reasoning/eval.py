@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['judge', 'wilson', 'compare', 'holm', 'verdict', 'summary', 'pass_at', 'majority', 'mean_interval', 'sampled',
            'provenance', 'models_of', 'table', 'print_table', 'plot_accuracy', 'report', 'report_files', 'write_report',
-           'show_report', 'measure', 'new_questions', 'name_adapters', 'find_adapters', 'adapter_digest', 'evaluate',
-           'main']
+           'show_report', 'with_adapter', 'measure', 'new_questions', 'name_adapters', 'find_adapters',
+           'adapter_digest', 'evaluate', 'main']
 
 # %% ../nbs/04_eval.ipynb #8059d80a
 import hashlib, json, math, os, sys, time
@@ -336,7 +336,7 @@ def write_report(
     try:
         with ExitStack() as stack:
             for n,text in zip(names, texts):
-                part = stack.enter_context(whole(out/n))
+                part = stack.enter_context(atomic_write(out/n))
                 part.write_text(text, encoding='utf-8', errors='backslashreplace')
     except OSError as e: raise TinyReasoningError(f'Cannot write the report into {str(out)!r}: {e.strerror}') from None
     ledger.record(*names)
@@ -378,7 +378,7 @@ def _sample(model, tokenizer, rows, cfg, name):
 
 # %% ../nbs/04_eval.ipynb #b2cfc9f4
 @contextmanager
-def _wearing(model, cfg, path):
+def with_adapter(model, cfg, path):
     "`model` with the adapter in `path` for a while"
     cfg = deepcopy(cfg)
     cfg.project.adapter_path = str(path)
@@ -398,7 +398,7 @@ def measure(
     asked = {'base':_greedy(model, tokenizer, rows, cfg, 'base')}
     drawn = {'base':_sample(model, tokenizer, rows, cfg, 'base')}
     for name,path in adapters.items():
-        with _wearing(model, cfg, path) as tuned, merged(tuned):
+        with with_adapter(model, cfg, path) as tuned, merged(tuned):
             asked[name] = _greedy(tuned, tokenizer, rows, cfg, name)
             drawn[name] = _sample(tuned, tokenizer, rows, cfg, name)
     return _results(sets, asked, drawn)
@@ -505,7 +505,7 @@ def _evaluate(cfg, adapters):
     sets = new_questions(splits, set().union(*map(seen_questions, adapters.values())))
     if len(adapters)>1:
         for path in adapters.values():  # a broken one is named now, not after the others were measured
-            with _wearing(model, cfg, path): pass
+            with with_adapter(model, cfg, path): pass
     preds,results,speed = measure(model, tokenizer, sets, cfg, adapters)
     sources = provenance(cfg, [trained_with(o) for o in adapters.values()], splits.set_aside, len(splits.shared))
     return _facts(cfg, adapters) | dict(sources=sources, sets=results, speed=speed), preds
@@ -527,7 +527,7 @@ def evaluate(
     found = {} if base_only else find_adapters(cfg, adapters)
     if not processes().is_main_process: return _evaluate(cfg, found)[0]
     out = writable(cfg.project.output_dir, 'project.output_dir')
-    with hold(out, doing='evaluation'):
+    with lock_folder(out, doing='evaluation'):
         Ledger(out).claim(*report_files(found))
         result,preds = _evaluate(cfg, found)
         page = write_report(result, preds, out)

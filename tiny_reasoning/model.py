@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['embedded', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'cache_folder', 'convert_gguf', 'model_folder', 'encode',
-           'pick_device', 'pick_dtype', 'pick_backend', 'processes', 'memory_used', 'unless_full', 'import_unsloth',
+           'pick_device', 'pick_dtype', 'pick_backend', 'processes', 'memory_used', 'unless_oom', 'import_unsloth',
            'load_model', 'lora_targets', 'add_lora', 'use_checkpointing', 'save_adapter', 'trained_with',
            'seen_questions', 'has_adapter', 'delete_adapter', 'check_adapter', 'load_adapter', 'init_config',
            'start_adapter', 'merged']
@@ -221,7 +221,7 @@ def memory_used(
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*unit/1e9
 
 # %% ../nbs/02_model.ipynb #d20fea95
-def unless_full(
+def unless_oom(
     f, # May run out of memory
     *args, # Its arguments
     **kwargs # More of them
@@ -413,7 +413,7 @@ def save_adapter(
     cfg.save(path/'config.yaml')
     before = seen_questions(cfg.lora.init) if cfg.lora.init else ()
     keys = dict.fromkeys([*before, *(question_key(o['question']) for o in seen)])
-    write_whole(path/'questions.txt', '\n'.join(keys))
+    atomic_write_text(path/'questions.txt', '\n'.join(keys))
     return path
 
 # %% ../nbs/02_model.ipynb #a17f4d50

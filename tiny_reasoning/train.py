@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['losses', 'plot_losses', 'plot_rewards', 'machine', 'data_record', 'speed', 'run_record', 'damage', 'newest_whole',
            'resume_from', 'run_files', 'ledgers', 'prepare_output', 'check_adapter_files', 'keep_adapter',
-           'quick_matmul', 'train', 'main']
+           'fast_matmul', 'train', 'main']
 
 # %% ../nbs/03_train.ipynb #d1638758
 import json, logging, platform, sys, tempfile, time
@@ -32,7 +32,7 @@ def losses(
 def _kept(fig, path):
     "`fig`, and in file `path` where that is given"
     if path:
-        with whole(path) as part: fig.savefig(part, dpi=120, format='png')
+        with atomic_write(path) as part: fig.savefig(part, dpi=120, format='png')
     return fig
 
 def plot_losses(
@@ -284,7 +284,7 @@ def _begin(cfg, splits, checkpoint):
         run.remove()
         adapter.remove()
     run.claim(*run_files(cfg))
-    write_whole(run.folder/'config.yaml', cfg.to_yaml())
+    atomic_write_text(run.folder/'config.yaml', cfg.to_yaml())
     write_json(run.folder/'data.json', data_record(splits))
     run.record('config.yaml', 'data.json')
 
@@ -344,7 +344,7 @@ def _without_unsloth(cfg):
 
 # %% ../nbs/03_train.ipynb #a1b4ffad
 @contextmanager
-def quick_matmul(
+def fast_matmul(
     device:str, # `cpu` or another type of device, where nothing is changed
 ):
     "For a while, a CPU may multiply float32 matrices in bfloat16, of which about 3 digits are right; faster by oneDNN even where it does not"
@@ -368,7 +368,7 @@ def _run(cfg, resume, overwrite, callbacks):
     began = time.time()
     with _in_one_line(f'Cannot write into {out}; what was saved before is still there, and --resume goes on from it'):
         try:
-            with quick_matmul(trainer.model.device.type): trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            with fast_matmul(trainer.model.device.type): trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally: trainer.progress.close()
         record = run_record(cfg, splits, trainer, time.time()-began, _step(checkpoint), startup_seconds=round(began-start, 1))
         if main: _finish(cfg, splits, trainer, tokenizer, record)
@@ -392,7 +392,7 @@ def train(
     from tiny_reasoning.trainer import try_settings
     try_settings(_method(cfg)[0](cfg))
     folders = [writable(p.output_dir, 'project.output_dir'), writable(p.adapter_path, 'project.adapter_path')]
-    alone = hold(*folders, doing='training') if processes().is_main_process else nullcontext()
+    alone = lock_folder(*folders, doing='training') if processes().is_main_process else nullcontext()
     with alone: return _run(cfg, resume, overwrite, callbacks)
 
 def main():
