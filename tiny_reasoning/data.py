@@ -184,7 +184,7 @@ def filter_rows(
     "Yield the rows without a fault whose question is new"
     mine,seen = {},set() if seen is None else seen
     for row in rows:
-        key,why = question_key(row['question']),row_error(row)
+        key,why = question_key(row['question']),fault(row)
         steps = ' '.join(row['reasoning'].split()) if several else ''
         if why: pass
         elif steps in mine.get(key, ()): why = 'duplicate'
