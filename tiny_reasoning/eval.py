@@ -22,6 +22,7 @@ from fastcore.xml import Body, Details, H1, H2, Head, Html, Meta, NotStr, P, Pre
 from .config import *
 from .files import *
 from .data import *
+from .splits import *
 from .model import *
 from .generate import *
 

@@ -21,6 +21,7 @@ from . import __version__
 from .config import *
 from .files import *
 from .data import *
+from .splits import *
 from .model import *
 from .generate import *
 

@@ -19,6 +19,7 @@ from . import __version__
 from .config import *
 from .files import *
 from .data import *
+from .splits import *
 from .model import *
 
 # %% ../nbs/03_train.ipynb #9c583fcf
