@@ -24,11 +24,11 @@ from pydantic.dataclasses import dataclass
 class TinyReasoningError(Exception):
     "Something that you can fix; its message says how"
 
-# %% ../nbs/00_config.ipynb #d82d67d6
+# %% ../nbs/00_config.ipynb #92bcca4b
 class ConfigError(TinyReasoningError):
     "A setting that is unknown, or not of its type or range"
 
-# %% ../nbs/00_config.ipynb #60975909
+# %% ../nbs/00_config.ipynb #022c0b37
 def error(
     f, # The function to call
     *args, # Its arguments
@@ -53,7 +53,7 @@ def _cut(text, width):
     half = width//2-1
     return text if len(text)<=width else f'{text[:half]}...{text[-half:]}'
 
-# %% ../nbs/00_config.ipynb #c8c4f78d
+# %% ../nbs/00_config.ipynb #3f543c26
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 80
 
@@ -230,7 +230,7 @@ class Config:
 # %% ../nbs/00_config.ipynb #f8976843
 config_sections = {f.name:f.default_factory for f in fields(Config)}
 
-# %% ../nbs/00_config.ipynb #b4479cfe
+# %% ../nbs/00_config.ipynb #c59703fd
 def _types(section, cls):
     "The dotted keys of `cls` with their types"
     hints = typing.get_type_hints(cls, include_extras=True)
@@ -276,7 +276,7 @@ def _limits(extras):
     marks = [m for a in extras for m in getattr(a, 'metadata', [a])]
     return [f'{w} {getattr(m, k)}' for m in marks for k,w in _words.items() if hasattr(m, k)]
 
-# %% ../nbs/00_config.ipynb #9029e1a0
+# %% ../nbs/00_config.ipynb #736363a8
 def type_name(
     t # A field's type, from `config_keys`
 )->str:
@@ -300,7 +300,7 @@ def _complaint(e, section=None):
     if ours: allowed += f', {ours}'
     return f'{key}: got {shorten(err["input"])}; allowed: {allowed}'
 
-# %% ../nbs/00_config.ipynb #656bd173
+# %% ../nbs/00_config.ipynb #eea76269
 def _short_errors(cls):
     "Make a wrong assignment to a field of `cls` a `ConfigError`"
     assign = cls.__setattr__
@@ -319,7 +319,7 @@ def _flat(values):
         if k in config_sections and isinstance(v, dict): yield from ((f'{k}.{n}', o) for n,o in v.items())
         else: yield str(k),v
 
-# %% ../nbs/00_config.ipynb #64404b99
+# %% ../nbs/00_config.ipynb #7d36167d
 def _by_key(values):
     "`values` by their dotted keys; `ConfigError` where one is unknown or there twice"
     res,names = {},{}
@@ -336,7 +336,7 @@ def _mapping(text):
     except yaml.YAMLError: return text
     return res if isinstance(res, dict) else text
 
-# %% ../nbs/00_config.ipynb #52735d1e
+# %% ../nbs/00_config.ipynb #176dce03
 def _from_text(v, t):
     "`v`, or if it is text what YAML would have made of it where type `t` allows none, a dict or a list"
     union = typing.get_origin(t) in (typing.Union, types.UnionType)
@@ -420,10 +420,11 @@ def _over(values, new):
     "`new` keys over `values`; `adapter_path` follows `output_dir` unless you have put it elsewhere"
     out,adapter = (Path(str(values[k])) for k in _paths)
     moved = new.get('project.output_dir')
-    if moved is not None and adapter==out/'lora_adapter': values = values | {_paths[1]:str(Path(str(moved))/'lora_adapter')}
+    if moved is not None and adapter==out/'lora_adapter':
+        values = values | {'project.adapter_path':str(Path(str(moved))/'lora_adapter')}
     return values | new
 
-# %% ../nbs/00_config.ipynb #683c54b8
+# %% ../nbs/00_config.ipynb #8e5a87d2
 def _spacing(run, preset, typed):
     "`warmup_steps`, `eval_steps` and `save_steps` of `preset`, fitted to `run`, which has those that are `typed`"
     steps,warmup = run.max_steps, preset.warmup_steps
@@ -434,7 +435,7 @@ def _spacing(run, preset, typed):
     saves = max(min(preset.save_steps, steps)//evals, 1)*evals  # a multiple of `evals`
     return {'training.warmup_steps':warmup, 'training.eval_steps':evals, 'training.save_steps':saves}
 
-# %% ../nbs/00_config.ipynb #8b54b2a7
+# %% ../nbs/00_config.ipynb #0bebf9ff
 def _give_way(preset, values, typed):
     "Keys of the spacing that are not `typed` and have to change, with both values; `preset` and `values` have dotted keys"
     fine = {'training.warmup_steps':0, 'training.eval_steps':1, 'training.save_steps':typed.get('training.eval_steps', 1)}
@@ -443,7 +444,7 @@ def _give_way(preset, values, typed):
     both = {k:(getattr(before, k.split('.')[1]), v) for k,v in fitted.items()}
     return {k:(old,new) for k,(old,new) in both.items() if k not in typed and old!=new}
 
-# %% ../nbs/00_config.ipynb #7bb7d0b8
+# %% ../nbs/00_config.ipynb #1d075827
 smoke_values = {
     'max_steps':2, 'warmup_steps':0, 'eval_steps':2, 'save_steps':2, 'training.logging_steps':1,
     'num_samples':32, 'test_samples':4, 'data.unseen_samples':0, 'evaluation.max_new_tokens':32,
@@ -468,13 +469,13 @@ def load_config(
     if words: log.info(f'The preset gives way: {", ".join(words)}')
     return cfg
 
-# %% ../nbs/00_config.ipynb #5d74b3a2
+# %% ../nbs/00_config.ipynb #0d75877f
 def _differences(a, b):
     "The dotted keys in which two configurations differ, with both values"
     a,b = ({f'{s}.{k}':v for s,d in asdict(o).items() for k,v in d.items()} for o in (a, b))
     return {k:(v, b[k]) for k,v in a.items() if v!=b[k]}
 
-# %% ../nbs/00_config.ipynb #9c54011a
+# %% ../nbs/00_config.ipynb #8fd8255f
 def _cell(v): return '`' + shorten(v).replace('|', r'\|') + '`'
 
 @patch
