@@ -478,6 +478,7 @@ def _differences(a, b):
 # %% ../nbs/00_config.ipynb #8fd8255f
 def _cell(v): return '`' + shorten(v).replace('|', r'\|') + '`'
 
+# %% ../nbs/00_config.ipynb #f28846ec
 @patch
 def _repr_markdown_(self:Config):
     "What differs from the nearest preset, as a table"
