@@ -14,7 +14,7 @@ os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 import yaml
 from tqdm import tqdm
 from tiny_reasoning import command as shell_commands
-from tiny_reasoning.command import command, setup_log
+from tiny_reasoning.command import setup_log
 from tiny_reasoning.config import config_keys, log, short_names, type_name
 from tiny_reasoning.files import Ledger
 
@@ -22,7 +22,7 @@ seconds = 30 # The longest that an error may take in this process; one of its ow
 logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
 control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 
-commands = dict(tiny_train=('train','train'), tiny_eval=('eval','evaluate'), tiny_chat=('chat','chat_in_terminal')) # Command -> module and function
+commands = dict(tiny_train='train', tiny_eval='eval', tiny_chat='chat') # Command -> module with its `main`
 
 @dataclass
 class Outcome:
@@ -53,13 +53,13 @@ class Outcome:
 
 def ask(name, *argv):
     "Run the command `name` with `argv` in this process"
-    module,f = commands[name]
-    f = getattr(import_module(f'tiny_reasoning.{module}'), f)
+    main = import_module(f'tiny_reasoning.{commands[name]}').main
+    sys.argv = [name, *(str(o) for o in argv)]
     out,err,start = io.StringIO(), io.StringIO(), time.time()
     for h in log.handlers: h.setStream(err)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try: command(f, [str(o) for o in argv], prog=name)
+            try: main()
             finally:
                 for h in log.handlers: h.setStream(err)
         status = 0
@@ -277,10 +277,11 @@ def first(ts): return sorted(ts)[0]
 weights = {'without its first tensor': lambda ts: {k:v for k,v in ts.items() if k!=first(ts)}, 'with half of its tensors': lambda ts: dict(sorted(ts.items())[::2]),
     'with an unknown tensor': lambda ts: ts | {'model.layers.9.nothing.weight':ts[first(ts)].clone()}, 'with a mis-shaped tensor': lambda ts: ts | {first(ts):ts[first(ts)][:-1].clone()},
     'with NaN': spoil(math.nan), 'with infinity': spoil(math.inf), 'with minus infinity': spoil(-math.inf), 'with unknown tensors only': lambda ts: {f'x.{k}':v for k,v in ts.items()}}
-harm = {name:lambda m, f=f: tensors(m/'model.safetensors', f) for name,f in weights.items()}
+finite = [o for o in weights if 'NaN' not in o and 'infinity' not in o] # a model that is not finite says so in its first reply
+harm = {o:lambda m, f=weights[o]: tensors(m/'model.safetensors', f) for o in finite}
 harm |= {f'{o}: {how}':lambda m, o=o, f=f: f(m/o) for o in ('config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json')
     for how,f in {'missing':Path.unlink, 'empty':lambda p: p.write_bytes(b''), 'cut':cut, 'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size), 'a list':lambda p: p.write_text('[]'),
-        'a folder':lambda p: p.unlink() or p.mkdir()}.items() if not (o=='tokenizer_config.json' and how=='missing')}
+        'a folder':lambda p: p.unlink() or p.mkdir()}.items() if not (o=='tokenizer_config.json' and how in ('missing', 'a folder'))}
 harm |= {'no chat template': lambda m: (m/'chat_template.jinja').unlink(), 'a broken template': lambda m: (m/'chat_template.jinja').write_text('{% for'),
     'a template that fails': lambda m: (m/'chat_template.jinja').write_text('{{ raise_exception("no") }}'), 'unknown type': lambda m: edit(m/'config.json', model_type='nothing'),
     'no type': lambda m: edit(m/'config.json', model_type=None), 'bert': lambda m: edit(m/'config.json', model_type='bert'), 'more layers': lambda m: edit(m/'config.json', num_hidden_layers=3),
@@ -634,7 +635,7 @@ for i in range(8):
         if len(got)!=12 or abs(got[-1]-want[-1])>1e-4: return f'{got[-1:]} after {len(got)} validations, not {want[-1:]}'
 
 # --- what comes in and goes out
-for name,(mod,_) in commands.items():
+for name,mod in commands.items():
     def run_head(d, mod=mod):
         r = shell('sh', '-c', f'"{sys.executable}" -m tiny_reasoning.{mod} --config cpu --show_config | true')
         return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None
@@ -657,6 +658,13 @@ for name,more in {'a question of 1 MB':('--question', 'a '*60_000), 'a tiny temp
     def _(d, more=more):
         r = ask('tiny_chat', *flags(d/'out', '--base', *more))
         return r.problem(0) if r.status==0 else ('Traceback' in r.err and r.err[-300:]) or (None if r.status==2 else f'status {r.status}')
+
+@case('chat', "the run's own model and prompt, where no --config is given")
+def _(d):
+    out = trained(d, '--data.system_prompt', 'Be brief.')
+    r = ask('tiny_chat', '--output_dir', out, '--question', '1+1?', '--evaluation.max_new_tokens', '4')
+    if 'Settings of the run' not in r.err or 'evaluation.max_new_tokens 8' not in r.err: return f'it did not take them: {r.err[-300:]}'
+    return r.problem(2, 'no answer')
 
 # --- the campaign
 fast = 'configuration', 'data', 'paths' # Groups of `--quick`, whose rows end before a model is loaded
