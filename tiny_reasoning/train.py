@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['losses', 'plot_losses', 'plot_rewards', 'machine', 'data_record', 'speed', 'run_record', 'run_names', 'is_complete',
-           'holds_run', 'check_owner', 'check_checkpoint', 'resume_from', 'check_data', 'prepare_output',
+           'holds_run', 'check_owner', 'check_checkpoint', 'resume_from', 'check_data', 'check_free', 'prepare_output',
            'clear_output', 'keep_adapter', 'disk_errors', 'say_where_to_continue', 'refuse_unsloth', 'fast_matmul',
            'train', 'main']
 
@@ -226,15 +226,21 @@ def check_data(
     key = first(o for o,v in data_record(splits)['fingerprint'].items() if v!=was.get(o))
     if key: raise TinyReasoningError(f'Cannot continue the run in {output_dir}: its {key} rows have changed')
 
-# %% ../nbs/03_train.ipynb #cb51cfbb
-def _check_adapter_path(path, mine):
-    "A `TinyReasoningError` where something is at `path`, unless the adapter there is `mine`: a function of its configuration"
-    if not path.is_dir() or not any(path.iterdir()): return
-    kept = trained_with(path) if has_adapter(path) else None
-    if kept and mine(kept): return
-    what = 'another adapter' if has_adapter(path) else 'other files'
-    raise TinyReasoningError(f'{path} holds {what}: --overwrite moves them to `replaced`, --adapter_path puts this adapter elsewhere')
+# %% ../nbs/03_train.ipynb #632f8661
+def check_free(
+    adapter_path:Path, # Where an adapter is to go
+):
+    "A `TinyReasoningError` where something is there already"
+    if not adapter_path.is_dir() or not any(adapter_path.iterdir()): return
+    what = 'another adapter' if has_adapter(adapter_path) else 'other files'
+    raise TinyReasoningError(f'{adapter_path} holds {what}: --overwrite moves it to `replaced`, --adapter_path puts this one elsewhere')
 
+def _same_training(adapter_path, cfg):
+    "Whether the adapter was trained as `cfg` asks"
+    own = trained_with(adapter_path)
+    return own is not None and not _differs(own, cfg)
+
+# %% ../nbs/03_train.ipynb #cb51cfbb
 def prepare_output(
     cfg:Config, # The run that is to start
     resume:bool=False, # Continue from the newest complete checkpoint
@@ -249,7 +255,8 @@ def prepare_output(
     checkpoint = resume_from(out, cfg) if resume else None
     if holds_run(out) and not (resume or overwrite):
         raise TinyReasoningError(f'{out} holds another run: --resume continues it, --overwrite moves it to `replaced`, --output_dir puts this one elsewhere')
-    if not overwrite: _check_adapter_path(adapter, lambda o: resume and not _differs(o, cfg))
+    mine = resume and holds_run(out) and _same_training(adapter, cfg)
+    if not (overwrite or mine): check_free(adapter)
     return checkpoint
 
 # %% ../nbs/03_train.ipynb #73ec895c
@@ -400,7 +407,7 @@ def _run(cfg, here, checkpoint, resume, callbacks):
         if main: keep_adapter(trainer.model, tokenizer, adapter, cfg, splits.train+splits.validation)
         if main: _finish(out, record)
     (_,best),(name,value) = record['best'].items()
-    log.info(f'Complete: {name.replace("_", " ")} {value:.3f} at {best}, {duration(record["seconds"])}, '
+    log.info(f'Complete: {name.replace("_", " ")} {value:.3f} at {best}, {record["seconds"]:.0f} s, '
         f'{record["peak_memory_gb"]} GB peak; adapter in {adapter}')
     return trainer, tokenizer
 

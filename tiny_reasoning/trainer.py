@@ -22,6 +22,7 @@ from .config import *
 from .data import *
 from .files import *
 from .model import *
+from .adapter import *
 
 # %% ../nbs/02c_trainer.ipynb #9e32277e
 def to_dataset(
