@@ -183,7 +183,8 @@ def check_checkpoint(
     file = checkpoint/'trainer_state.json'
     try:
         best = checkpoint.with_name(Path(json.loads(file.read_text())['best_model_checkpoint']).name)
-        for file in (checkpoint/'optimizer.pt', checkpoint/'scheduler.pt', best/'complete'): file.stat()
+        rng = first(checkpoint.glob('rng_state*.pth')) or checkpoint/'rng_state.pth'
+        for file in (checkpoint/'optimizer.pt', checkpoint/'scheduler.pt', rng, best/'complete'): file.stat()
         for file in (o/'adapter_model.safetensors' for o in (checkpoint, best)): _open_tensors(file)
     except Exception as e:
         why = f'{file.parent.name}/{file.name} is damaged: {one_line(e)}'
@@ -214,7 +215,7 @@ def resume_from(
 def _other_run(out, cfg):
     "In words, what differs between `cfg` and the run that has begun in `out`"
     key = _differs(saved_config(out/'config.yaml'), cfg)
-    return key and f'{key} is another than it began with'
+    return key and f'{key} differs'
 
 # %% ../nbs/03_train.ipynb #ed0d9bd4
 def check_data(
@@ -269,7 +270,8 @@ def clear_output(
     "Move to `replaced` what this run is going to write anew"
     out,adapter = Path(output_dir), Path(os.path.abspath(adapter_path))
     if resume and holds_run(out):
-        put_aside(out, [o.name for o in checkpoints(out) if step_of(o)>step_of(checkpoint or '')])
+        later = [o.name for o in checkpoints(out) if step_of(o)>step_of(checkpoint or '')]
+        put_aside(out, ['loss.png', 'reward.png', *later])
         return
     make_way = run_names(out)
     if _is_empty(adapter): adapter.rmdir()  # made to see whether that is possible
@@ -375,21 +377,28 @@ def _load(cfg, checkpoint, callbacks):
     trainer.build()
     return splits, trainer, tokenizer
 
+# %% ../nbs/03_train.ipynb #c45356bd
+@contextmanager
+def _bar(trainer):
+    "Context in which the log is written above the bar of `trainer`, which is left as it is at the end"
+    from tqdm.contrib.logging import logging_redirect_tqdm
+    with logging_redirect_tqdm([log]):
+        try: yield
+        finally: trainer.progress.close()
+
 # %% ../nbs/03_train.ipynb #6cfd26d8
 def _fit(trainer, checkpoint):
     "Train, from `checkpoint` on where there is one"
-    from tqdm.contrib.logging import logging_redirect_tqdm
     a,out = trainer.args, trainer.args.output_dir
     devices = f' on each of {a.world_size} devices' if a.world_size>1 else ''
     log.info(f'Training: {a.max_steps} steps of {a.per_device_train_batch_size}×{a.gradient_accumulation_steps} rows{devices}')
     start = str(checkpoint) if checkpoint else None
     try:
-        with say_where_to_continue(out), logging_redirect_tqdm([log]), fast_matmul(trainer.model.device.type):
+        with say_where_to_continue(out), _bar(trainer), fast_matmul(trainer.model.device.type):
             trainer.train(resume_from_checkpoint=start)
     except Exception as e:
         if not checkpoint or trainer.clock.began: raise
         raise TinyReasoningError(f'Cannot continue from {checkpoint}: {one_line(e)}. Move it away, and --resume takes an older one') from e
-    finally: trainer.progress.close()
 
 # %% ../nbs/03_train.ipynb #edf9979e
 def _run(cfg, here, checkpoint, resume, callbacks):
