@@ -39,28 +39,34 @@ def _attention(model, f):
 # %% ../nbs/02b_generate.ipynb #e40d729a
 class _Thin:
     "LoRA layers that read the same input: one product with all their A matrices, in the input's dtype"
-    def __init__(self, layers):
+    def __init__(self, layers, train=False):
         store_attr()
         self.x,self.A = None,None
 
-    def cast(self, dtype):
-        "Stack A of all layers, and put the scale into each B, in `dtype`"
+    def stack(self, cast):
+        "Stack A of all layers, and put the scale into each B; `cast` is applied to each weight"
         import torch
         name = self.layers[0].active_adapters[0]
-        get = lambda o: [getattr(l, o)[name].weight.detach() for l in self.layers]
-        A,B = get('lora_A'),get('lora_B')
+        A,B = ([cast(getattr(l, o)[name].weight) for l in self.layers] for o in ('lora_A','lora_B'))
         self.ranks = [len(o) for o in A]
-        self.A = torch.cat(A).to(dtype)
-        self.B = [(b*l.scaling[name]).to(dtype).T for b,l in zip(B, self.layers)]
+        self.A = torch.cat(A)
+        self.B = [(b*l.scaling[name]).T for b,l in zip(B, self.layers)]
+
+    def read(self, x):
+        "What all A matrices make of `x`"
+        from torch.nn.functional import linear
+        if self.train: self.stack(noop)  # weights change, and gradients flow through them
+        elif self.A is None or self.A.dtype!=x.dtype: self.stack(lambda w: w.detach().to(x.dtype))
+        self.x,self.thin = x, linear(x, self.A).flatten(0, -2).split(self.ranks, -1)
 
     def __call__(self, i, x):
         "Output of layer `i` for `x`, with its adapter"
-        from torch.nn.functional import linear
+        import torch
         out = self.layers[i].base_layer(x)
-        if x is not self.x:
-            if self.A is None or self.A.dtype!=x.dtype: self.cast(x.dtype)
-            self.x,self.thin = x, linear(x, self.A).flatten(0, -2).split(self.ranks, -1)
-        out.flatten(0, -2).addmm_(self.thin[i], self.B[i])
+        if x is not self.x: self.read(x)
+        flat = out.flatten(0, -2)
+        if self.train: out = torch.addmm(flat, self.thin[i], self.B[i]).view_as(out)
+        else: flat.addmm_(self.thin[i], self.B[i])
         if i==len(self.layers)-1: self.x = self.thin = None
         return out
 
@@ -85,15 +91,17 @@ def _same_input(parent):
 
 # %% ../nbs/02b_generate.ipynb #65e2528a
 class fast_adapter:
-    "Context in which the adapter of `model` takes two kernels a layer instead of six; for inference, and you can reuse it"
+    "Context in which the adapter of `model` takes two kernels a layer instead of six, and which you can reuse"
     def __init__(self,
-        model, # With an adapter; nothing happens without
+        model, # With an adapter; nothing happens without, or on Unsloth, which has kernels of its own
+        train:bool=False, # Gradients flow through it; else it is for inference
     ):
         self.forwards = []
-        if not hasattr(model, 'peft_config'): return
+        if not hasattr(model, 'peft_config') or getattr(model, 'backend', None)=='unsloth': return
+        if train and any(o.lora_dropout for o in model.peft_config.values()): return
         for parent in model.modules():
             for layers in _same_input(parent):
-                thin = _Thin(layers)
+                thin = _Thin(layers, train)
                 self.forwards += [(l, partial(thin, i)) for i,l in enumerate(layers)]
 
     def __enter__(self):
@@ -340,11 +348,11 @@ def _batches(items, size, f, bar):
     return res
 
 # %% ../nbs/02b_generate.ipynb #9e412df5
-def _reply(tokenizer, ids, logprobs, keep=False):
-    "A reply as a dict; `keep` adds its `ids` and `logprobs`"
+def _reply(tokenizer, ids, logprobs=None):
+    "A reply as a dict, with its `logprobs` where they are given"
     ended = ids[-1]==tokenizer.eos_token_id
     res = dict(text=tokenizer.decode(ids, skip_special_tokens=True), tokens=len(ids)-ended, cut_off=not ended)
-    return res | dict(ids=ids, logprobs=logprobs) if keep else res
+    return res | dict(logprobs=logprobs) if logprobs else res
 
 # %% ../nbs/02b_generate.ipynb #6dda462d
 def _conversations(prompts):
@@ -375,9 +383,10 @@ def generate(
     temperature:float=0., # 0 is greedy
     top_p:float=1., # Sample from the most likely tokens that together have this probability
     seed:int|None=None, # The same seed gives the same replies, whatever the batches; None draws one
-    logprobs:bool=False, # Add `ids` and `logprobs`
+    ids:bool=False, # Add the tokens
+    logprobs:bool=False, # Add the log-probabilities of the tokens
 )->list: # In the order of `prompts`, a dict of text, tokens (without eos) and cut_off; with n>1 a list of n of them
-    "Write replies to `prompts`; `ids` and `logprobs` include eos, and are of `logits/temperature` before `top_p`; raises `ConfigError`"
+    "Write replies to `prompts`; `ids` and `logprobs` include eos, `logprobs` are of `logits/temperature` before `top_p`; raises `ConfigError`"
     from accelerate.utils import gather_object
     from tqdm import tqdm
     check_sampling(temperature, top_p)
@@ -385,20 +394,23 @@ def generate(
     prompts = _conversations(prompts)
     if not prompts: return []
     eos,state,f = tokenizer.eos_token_id, processes(), decode if _records(model) else _by_generate
-    ids = encode(tokenizer, prompts).input_ids
+    asked = encode(tokenizer, prompts).input_ids
     size = batch_size or (1024 if model.device.type=='cuda' else 64)
-    mine = sorted(range(len(ids)), key=lambda i: -len(ids[i]))[state.process_index::state.num_processes]
+    mine = sorted(range(len(asked)), key=lambda i: -len(asked[i]))[state.process_index::state.num_processes]
     seed = _seed(seed)
     model.eval()
     def some(batch):
-        x = tokenizer.pad(dict(input_ids=[ids[i] for i in batch]), return_tensors='pt').to(model.device)
+        x = tokenizer.pad(dict(input_ids=[asked[i] for i in batch]), return_tensors='pt').to(model.device)
         noise = _noise(seed, batch, n, max_new_tokens).to(model.device) if temperature else None
         return f(model, x, eos, max_new_tokens, n, Sampling(temperature, top_p, logprobs, noise), bar.update)
     with tqdm(total=len(mine)*n, desc=desc, unit='reply', mininterval=1, disable=desc is None or not state.is_main_process) as bar:
         new = _batches(mine, max(1, size//n), some, bar)
     new = [new[i:i+n] for i in range(0, len(new), n)]
     res = dict(gather_object(list(zip(mine, new))))
-    res = [[_reply(tokenizer, *o, logprobs) for o in res[i]] for i in range(len(ids))]
+    def reply(tokens, probs):
+        o = _reply(tokenizer, tokens, probs if logprobs else None)
+        return o | dict(ids=tokens) if ids or logprobs else o
+    res = [[reply(*o) for o in res[i]] for i in range(len(asked))]
     return [o[0] for o in res] if n==1 else res
 
 # %% ../nbs/02b_generate.ipynb #f82eb5ec

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['reward_functions', 'group_config', 'question_order', 'to_questions', 'without_autocast', 'rollout', 'GroupTrainer',
            'hidden_states_only', 'log_probs', 'left_to_right_padding', 'measure_pass_rates', 'load_pass_rates',
-           'filter_by_pass_rate', 'GroupProgress', 'Samples', 'samples_table', 'settle_dtypes', 'make_group_trainer']
+           'filter_by_pass_rate', 'GroupProgress', 'Samples', 'samples_table', 'settle_dtypes', 'rows_at_once',
+           'make_group_trainer']
 
 # %% ../nbs/03b_grpo.ipynb #b0009aab
 import json, random, time
@@ -19,11 +20,11 @@ from fastcore.xml import Div, P, Pre, Table, Td, Th, Tr, to_xml
 from torch.utils.checkpoint import checkpoint
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
-from trl.trainer.utils import entropy_from_logits
 from .config import *
 from .files import *
 from .data import *
 from .model import *
+from .adapter import *
 from .generate import *
 from .trainer import *
 from .traces import pass_rates
@@ -48,12 +49,13 @@ def group_config(
     g,n = cfg.grpo, processes().num_processes
     if g.num_questions%n: raise ConfigError(f'grpo.num_questions: got {g.num_questions}; allowed: a multiple of {n}, the number of processes')
     rows = g.num_questions*g.num_generations//n
-    a = common_args(cfg) | dict(per_device_train_batch_size=rows, per_device_eval_batch_size=rows, gradient_accumulation_steps=1)
-    a |= dict(num_generations=g.num_generations, max_completion_length=g.max_completion_length, temperature=g.temperature)
-    a |= dict(reward_weights=[g.accuracy_weight, g.format_weight], loss_type='dapo', scale_rewards='group', beta=0.)
-    a |= dict(shuffle_dataset=False, metric_for_best_model='eval_accuracy', greater_is_better=True)
-    try: return GRPOConfig(**a | kwargs)
-    except (ValueError, OverflowError) as e: raise ConfigError(f'training, grpo: {e}') from None
+    args = common_args(cfg) | dict(
+        per_device_train_batch_size=rows, per_device_eval_batch_size=rows, gradient_accumulation_steps=1,
+        num_generations=g.num_generations, max_completion_length=g.max_completion_length, temperature=g.temperature,
+        reward_weights=[g.accuracy_weight, g.format_weight], loss_type='dapo', scale_rewards='group', beta=0.,
+        shuffle_dataset=False, metric_for_best_model='eval_accuracy', greater_is_better=True)
+    try: return GRPOConfig(**args | kwargs)
+    except (ValueError, OverflowError) as e: raise ConfigError(f'training, grpo: {one_line(e)}') from None
 
 # %% ../nbs/03b_grpo.ipynb #b003a002
 def question_order(
@@ -94,7 +96,7 @@ def rollout(
     asked = gather_object(prompts[::n])
     seed = t.args.seed*2**32 + t.state.global_step
     with without_autocast(t.model):
-        how = dict(n=n, temperature=t.temperature, seed=seed, logprobs=True)
+        how = dict(n=n, temperature=t.temperature, seed=seed, ids=True)
         groups = generate(t.model, t.processing_class, asked, t.max_completion_length, desc=None, **how)
     t.model.train()
     t.rollouts.append((time.time()-start, sum(len(o['ids']) for g in groups for o in g)))
@@ -167,9 +169,10 @@ def hidden_states_only(
 
 def _of_some(head, temperature, hidden, tokens):
     "Log-probabilities of `tokens` after the states `hidden`, and entropies"
-    logits = head(hidden)
-    with torch.no_grad(): entropy = entropy_from_logits(logits.float()/temperature)
-    return token_logprobs(logits, tokens[:,None], temperature)[:,0], entropy
+    logits = head(hidden).float()/temperature
+    total = logits.logsumexp(-1)
+    with torch.no_grad(): entropy = total - ((logits-total[:,None]).exp()*logits).sum(-1)
+    return logits.gather(1, tokens[:,None])[:,0] - total, entropy
 
 def log_probs(
     head, # The layer that gives logits
@@ -318,13 +321,23 @@ def samples_table(
 # %% ../nbs/03b_grpo.ipynb #b008755a
 def settle_dtypes(
     model, # With an adapter
-    cfg:Config, # Section `model`
+    m:ModelConfig, # From `for_this_machine`
 ):
-    "Make the adapter float32, and of a 4-bit model all that is frozen 16 bits: PEFT and TRL would have it the other way round"
+    "Make the adapter float32, and of a 4-bit model all that is frozen 16 bits: PEFT and TRL have it the other way round"
     for p in model.parameters():
         if p.requires_grad: p.data = p.data.float()
-        elif cfg.model.load_in_4bit and p.dtype==torch.float32: p.data = p.data.to(pick_dtype(cfg))
+        elif m.load_in_4bit and p.dtype==torch.float32: p.data = p.data.to(pick_dtype(m.dtype))
 
+# %% ../nbs/03b_grpo.ipynb #c1c4dde1
+def rows_at_once(
+    cfg:Config, # From `for_this_machine`: sections `training` and `grpo`
+    tokens:int=2**14, # More at once are no faster
+)->int:
+    "Replies that pass through the model at once"
+    if not cfg.training.auto_batch: return cfg.training.per_device_train_batch_size
+    return max(1, tokens//cfg.grpo.max_completion_length)
+
+# %% ../nbs/03b_grpo.ipynb #d1dc3029
 def make_group_trainer(
     model, # With an adapter
     tokenizer, # From `load_model`
@@ -337,12 +350,14 @@ def make_group_trainer(
     quiet_libraries()
     args = group_config(cfg, **kwargs)
     if args.n_gpu>1: args._n_gpu = 1  # one process has one GPU; more of them are for `accelerate launch`
-    settle_dtypes(model, cfg)
+    settle_dtypes(model, cfg.model)
     rows = filter_by_pass_rate(model, tokenizer, splits.train, cfg)
-    asked,validation = to_questions(rows, question_order(len(rows), cfg), cfg), to_questions(splits.validation, range(len(splits.validation)), cfg)
-    trainer = GroupTrainer(model, reward_functions(rows), args=args, processing_class=tokenizer, train_dataset=asked, eval_dataset=validation)
-    settle_dtypes(model, cfg)
+    asked = to_questions(rows, question_order(len(rows), cfg), cfg)
+    validation = to_questions(splits.validation, range(len(splits.validation)), cfg)
+    trainer = GroupTrainer(model, reward_functions(rows), args=args, processing_class=tokenizer,
+                           train_dataset=asked, eval_dataset=validation)
+    settle_dtypes(model, cfg.model)
     trainer.validation = splits.validation
-    if not auto_batch(cfg): trainer.rows = cfg.training.per_device_train_batch_size
+    trainer.rows = rows_at_once(cfg)
     trainer.add_callback(Samples(trainer, rows))
     return add_callbacks(trainer, cfg, GroupProgress())

@@ -23,6 +23,7 @@ from .data import *
 from .files import *
 from .model import *
 from .adapter import *
+from .generate import fast_adapter
 
 # %% ../nbs/02c_trainer.ipynb #9e32277e
 def to_dataset(
@@ -105,7 +106,7 @@ class SplitOnOOM:
         step,n = super().training_step, len(next(iter(inputs.values())))
         def in_pieces(): return sum([step(model, o, num_items_in_batch) for o in self.microbatches(inputs, self.rows or n)])
         while True:
-            loss = unless_oom(in_pieces)
+            with fast_adapter(self.model, train=True): loss = unless_oom(in_pieces)
             if loss is not None: return loss
             for p,g in zip(params, before): p.grad = None if g is None else g.clone()
             self.halve(min(self.rows or n, n))
