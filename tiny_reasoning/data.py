@@ -90,12 +90,13 @@ _rules = [ # What we look for, what it becomes, an example
     (r'(?<=\d)\s*/\s*(?=\d)',           '/',                                            '3 / 4'),
     (r'(?<![\d.,/])(\d+) +(\d+)/(\d+)', _improper,                                      '3 1/2 hours')]
 
+# %% ../nbs/01_data.ipynb #1ae3e983
 def _plain(text):
     "`text` after all the rules"
     for find,to,_ in _rules: text = re.sub(find, to, text)
     return text
 
-# %% ../nbs/01_data.ipynb #5b06b9a2
+# %% ../nbs/01_data.ipynb #c174d2e9
 _lakh = r'(?<![\d,.])[1-9]\d?(?:,\d\d)+,\d{3}(?![\d,])'
 _minus = r'(?:(?<![\w)])-)?'
 _number = re.compile(rf'{_minus}(?:{_lakh}|\d+(?:,\d{{3}})*)(?:\.\d+)?(?:/\d+(?:\.\d+)?)?|{_minus}\.\d+')
@@ -104,7 +105,7 @@ def _numbers(text):
     "All numbers in `text`, as digits"
     return [o.replace(',', '') for o in _number.findall(_plain(text))]
 
-# %% ../nbs/01_data.ipynb #0ca9aa4b
+# %% ../nbs/01_data.ipynb #341da515
 _scales = dict(hundred=2, thousand=3, lakh=5, million=6, crore=7, billion=9, trillion=12)
 _gaps = ",'’ \xa0\u2009\u202f"
 _amount = re.compile(rf'''
@@ -124,7 +125,7 @@ def _digits(m):
     if not power: return digits
     return None if '/' in digits else f'{Decimal(digits).scaleb(power):f}'
 
-# %% ../nbs/01_data.ipynb #ade49c35
+# %% ../nbs/01_data.ipynb #d29dd5a0
 _superscripts = re.compile('[⁰¹²³⁴-⁹]+')
 _power = re.compile(r'''(?:(?<![\d.,])(\d+(?:\.\d+)?)\s*(?:[×x*]|\\times|\\cdot)\s*)?
     (?<![\d.,])10\^(?:(-?\d{1,3})(?!\d)|\{(-?\d{1,3})\})''', re.X)
@@ -134,7 +135,7 @@ def _with_powers(text):
     text = _superscripts.sub(lambda m: '^'+unicodedata.normalize('NFKC', m[0]), text)
     return _power.sub(lambda m: f'{m[1] or 1}e{m[2] or m[3]}', _plain(text))
 
-# %% ../nbs/01_data.ipynb #da672a30
+# %% ../nbs/01_data.ipynb #4662de04
 _letter = 'A-Za-zÀ-ÖØ-öø-ɏ\u4e00-\u9fff'
 _unit = re.compile(rf'''\s*(?:[%°]|/(?=[{_letter}]{{2}})|['"](?!\d)|(?=[{_letter}]))
     (?:[{_letter}\s.'’"%°/-]|(?<=m)\^?[23]\b|(?<=[a-z]{{2}})\^[23]\b){{0,60}}''', re.X)
@@ -149,7 +150,7 @@ def _is_unit(text):
     if any(o.isnumeric() and o not in '23' for o in text): return False  # 万 is 10,000
     return bool(_unit.fullmatch(text)) and not _no_unit.search(text)
 
-# %% ../nbs/01_data.ipynb #bf070a8f
+# %% ../nbs/01_data.ipynb #64e9cbf5
 _plain_number = re.compile(r'-?(?:[0-9]+(?:\.[0-9]+|/[0-9]+)?|\.[0-9]+)')
 
 def _value(digits):
@@ -158,7 +159,7 @@ def _value(digits):
     try: return Fraction(digits)
     except (ValueError, ZeroDivisionError): return None
 
-# %% ../nbs/01_data.ipynb #68d9d0cf
+# %% ../nbs/01_data.ipynb #a10861fe
 _joined = re.compile(r'\d\s*(?:[$¢-¥₠-⃏]|\\[()\[\]$])\s*\d') # 3€50
 _space = re.compile(r'\\[,;:! ]')
 _before = re.compile(r'[\s*`]*\+?(?:(?:Rs\.?|INR|USD?|EUR|GBP)\s*(?=[\d.]))?')
@@ -174,13 +175,13 @@ def read_number(
     digits = _digits(m)
     return None if _value(digits) is None else digits
 
-# %% ../nbs/01_data.ipynb #9fb5dab1
+# %% ../nbs/01_data.ipynb #b621afad
 def _first_number(text):
     "The number that the first line of `text` is, or else the first one in `text`; None without any"
     line = text.strip().partition('\n')[0]
     return read_number(line) or first(_numbers(text))
 
-# %% ../nbs/01_data.ipynb #d3bc52c3
+# %% ../nbs/01_data.ipynb #f0d74813
 def read_answer(
     text:str, # A reply, or any text with an answer in it
     strict:bool=False # Only what follows `**Final Answer:**`
@@ -192,7 +193,7 @@ def read_answer(
     boxed = [o for o in map(_first_number, _boxed.findall(text)) if o]
     return boxed[-1] if boxed else next(reversed(_numbers(text)), None)
 
-# %% ../nbs/01_data.ipynb #3d9e99ae
+# %% ../nbs/01_data.ipynb #e68afe29
 def _rounds(digits, value):
     "Whether `digits` are `value` to six or more places, and `value` has no last one"
     places = len(digits.partition('.')[2])
@@ -200,7 +201,7 @@ def _rounds(digits, value):
     if min(places, exact)<6 or 10**value.denominator.bit_length() % value.denominator==0: return False
     return abs(Fraction(digits)-value) < Fraction(1, 10**places)
 
-# %% ../nbs/01_data.ipynb #5932d789
+# %% ../nbs/01_data.ipynb #442daacc
 def same_answer(
     gold:str, # Correct answer
     answer:str|None # Answer to judge, as `read_answer` gives it
@@ -211,7 +212,7 @@ def same_answer(
     if a is None or b is None: return False
     return a==b or _rounds(gold, b) or _rounds(answer, a)
 
-# %% ../nbs/01_data.ipynb #79166fc6
+# %% ../nbs/01_data.ipynb #e9cea6e7
 def _as_text(value, what, kinds=str):
     "`value` as text, None as empty text; a `TinyReasoningError` if it is not of `kinds`"
     if value is None: return ''
@@ -223,7 +224,7 @@ def _as_text(value, what, kinds=str):
         raise TinyReasoningError(f'the {what} has half a character (a lone surrogate) in it: {shorten(text)}')
     return text.strip()
 
-# %% ../nbs/01_data.ipynb #c4394105
+# %% ../nbs/01_data.ipynb #4bdee835
 _says = re.compile(r'.*\banswer(?:\s+is\b\s*:?|:)\s*', re.I)
 
 def split_solution(
@@ -243,7 +244,7 @@ def split_solution(
     alone = read_number(text) or len(text.split())<2
     return ('', text, '') if alone else (text, '', '')
 
-# %% ../nbs/01_data.ipynb #9588b277
+# %% ../nbs/01_data.ipynb #e20f84a0
 def to_row(
     question:str, # The problem
     answer:str, # Worked solution with its answer, as in GSM8K; or one number alone
@@ -257,14 +258,14 @@ def to_row(
     if 'think>' in reasoning: reasoning = re.sub(r'\n\n+', '\n', re.sub('</?think>', '\n', reasoning)).strip()
     return dict(question=_as_text(question, 'question'), reasoning=reasoning, answer=read_number(final) or final, **kwargs)
 
-# %% ../nbs/01_data.ipynb #9b59c9e2
+# %% ../nbs/01_data.ipynb #8b2770b4
 def _in_last_line(row):
     "Whether the last line of the reasoning holds the answer, in any spelling"
     last = row['reasoning'].splitlines()[-1]
     found = [*_numbers(last), *map(_digits, _amount.finditer(_with_powers(last)))]
     return _value(row['answer']) in map(_value, found)
 
-# %% ../nbs/01_data.ipynb #6ec92310
+# %% ../nbs/01_data.ipynb #4f101b25
 def row_error(
     row:dict, # question, reasoning, answer
     solution:bool=True, # Does it need a worked solution?
@@ -277,7 +278,7 @@ def row_error(
     if _value(row['answer']) is None: return 'answer is not one number'
     if row['reasoning'] and not _in_last_line(row): return 'contradicts its answer'
 
-# %% ../nbs/01_data.ipynb #5635a83d
+# %% ../nbs/01_data.ipynb #a8b60850
 _aside = re.compile(r'\(([^\W\d_]{2,}(?:[ ,.\'’-]+[^\W\d_]{2,})*[.,!?]?)\)')  # words in brackets
 _part = re.compile(r'''\w+ | [+*/=<>%^×÷√∛∜|(){}\[\]]  # words and digits, signs
     | [-−](?=\s*(?:[\d(√\\]|[a-z]\b))  # a minus
@@ -287,14 +288,14 @@ def _parts(question):
     "What makes `question` another one"
     return _part.findall(_aside.sub(r' \1 ', question.lower()))
 
-# %% ../nbs/01_data.ipynb #4bec6219
+# %% ../nbs/01_data.ipynb #1f9ff57a
 def question_key(
     question:str # A problem
 )->str: # 16 hexadecimal digits
     "Hash of `question`'s words, numbers and mathematical signs; case, spaces and other punctuation make no difference"
     return hashlib.sha256(' '.join(_parts(question)).encode()).hexdigest()[:16]
 
-# %% ../nbs/01_data.ipynb #acd1d033
+# %% ../nbs/01_data.ipynb #9cc4d046
 def contradictions(
     rows, # Rows from `to_row`
     fault=row_error, # What is wrong with a row, or None; such rows don't count
@@ -305,7 +306,7 @@ def contradictions(
         if not fault(row): answers.setdefault(question_key(row['question']), set()).add(_value(row['answer']))
     return {k for k,v in answers.items() if len(v)>1}
 
-# %% ../nbs/01_data.ipynb #bacfd34b
+# %% ../nbs/01_data.ipynb #0496c891
 def filter_rows(
     rows, # Rows from `to_row`
     dropped:Counter, # Counts of dropped rows by reason, added to
@@ -331,7 +332,7 @@ def filter_rows(
         seen.add(key)
         yield row
 
-# %% ../nbs/01_data.ipynb #b9d0fdf4
+# %% ../nbs/01_data.ipynb #d04523f0
 def answer_text(
     text:str, # A reply
     strict:bool=False, # Only what follows `**Final Answer:**`
@@ -346,7 +347,7 @@ def answer_text(
     m = _says.match(lines[-1])
     return lines[-1][m.end() if m else 0:].strip('`*. ') or None
 
-# %% ../nbs/01_data.ipynb #73c2b4d6
+# %% ../nbs/01_data.ipynb #7ed8fab3
 def given_answer(
     row:dict, # answer
     text:str, # A reply
@@ -355,7 +356,7 @@ def given_answer(
     "What a reply answers: a number where the correct answer is one"
     return (answer_text if _value(row['answer']) is None else read_answer)(text, strict)
 
-# %% ../nbs/01_data.ipynb #8e37041f
+# %% ../nbs/01_data.ipynb #3c19c9f0
 def score(
     row:dict, # answer, and perhaps scorer, a function of text
     text:str, # A reply
@@ -370,7 +371,7 @@ def score(
     except Exception: return 0.
     return float(res>=1) if number else min(max(res, 0.), 1.)
 
-# %% ../nbs/01_data.ipynb #0afa9085
+# %% ../nbs/01_data.ipynb #24623037
 def n_tokens(
     row:dict, # question, reasoning, answer
     tokenizer, # With a chat template
@@ -380,13 +381,13 @@ def n_tokens(
     ex = to_messages(row, system_prompt)
     return len(tokenizer.apply_chat_template(ex['prompt']+ex['completion'], return_dict=True)['input_ids'])
 
-# %% ../nbs/01_data.ipynb #ca73e83b
+# %% ../nbs/01_data.ipynb #97cf7042
 def _runs(question, n):
     "All runs of `n` words in `question`, with 0 for each number"
     words = re.findall(r'\w+', re.sub(r'\d[\d.,]*', '0', question.lower()))
     return [' '.join(words[i:i+n]) for i in range(len(words)-n+1)]
 
-# %% ../nbs/01_data.ipynb #56d2dc6f
+# %% ../nbs/01_data.ipynb #ecbb930d
 def ngram_overlaps(
     rows:list, # With a question
     others:list, # With a question
@@ -399,7 +400,7 @@ def ngram_overlaps(
     shared = [(o, first(run for run in _runs(o['question'], n) if run in where)) for o in rows]
     return [(o, where[run], run) for o,run in shared if run]
 
-# %% ../nbs/01_data.ipynb #0d249faf
+# %% ../nbs/01_data.ipynb #cb5978e1
 def fingerprint(
     rows # Rows from `to_row`
 )->str: # 16 hexadecimal digits

@@ -88,6 +88,7 @@ def _single(path):
     "Whether `path` is one list of rows: a file, or what `Dataset.save_to_disk` wrote"
     return os.path.isfile(path) or os.path.isfile(path/'state.json')
 
+# %% ../nbs/01a_splits.ipynb #536b4f55
 def _local(name, subset, split):
     "The files of `split`, if `name` is a file or a folder; `_NoSplit` for a folder without them"
     path = Path(os.path.expanduser(name))
@@ -99,7 +100,7 @@ def _local(name, subset, split):
     if not files: raise _NoSplit(f'data.dataset_name: no file {split}.jsonl, .json, .csv, .tsv or .parquet in {path}')
     return files
 
-# %% ../nbs/01a_splits.ipynb #d0854c78
+# %% ../nbs/01a_splits.ipynb #44737194
 def _text(path):
     "What is written in the file at `path`"
     data = path.read_bytes()
@@ -107,7 +108,7 @@ def _text(path):
     try: return data.decode('utf-8-sig')
     except UnicodeDecodeError as e: raise ValueError(f'line {data[:e.start].count(10)+1} is not UTF-8; save the file as UTF-8') from None
 
-# %% ../nbs/01a_splits.ipynb #166bec80
+# %% ../nbs/01a_splits.ipynb #eea6b960
 def _rows_in(value):
     "The rows in one JSON value: an object, a list of them, or one list for each column"
     if isinstance(value, list): return [o for v in value for o in _rows_in(v)]
@@ -117,7 +118,7 @@ def _rows_in(value):
     if simple and len(columns)>1 and len(set(map(len, columns)))==1: return [dict(zip(value, o)) for o in zip(*columns)]
     return [value]
 
-# %% ../nbs/01a_splits.ipynb #ade693d0
+# %% ../nbs/01a_splits.ipynb #7b7d3c72
 _decoder = json.JSONDecoder(parse_float=str, parse_int=str) # Numbers as they are written
 _blank = re.compile(r'\s*')
 
@@ -131,7 +132,7 @@ def _json_rows(text):
         at = _blank.match(text, end).end()
     return rows
 
-# %% ../nbs/01a_splits.ipynb #9da507e6
+# %% ../nbs/01a_splits.ipynb #7409d756
 def _json_lines(text):
     "The rows in `text`, which has one on each line; a `ValueError` names the line"
     rows = []
@@ -140,7 +141,7 @@ def _json_lines(text):
         except ValueError as e: raise ValueError(f'line {i}: {str(e).removeprefix("line 1: ")}') from None
     return rows
 
-# %% ../nbs/01a_splits.ipynb #b3e01b1f
+# %% ../nbs/01a_splits.ipynb #f9175aff
 def _csv_rows(text):
     "The rows of a csv file, whose cells stay text; a `ValueError` names the row"
     head = text.lstrip().partition('\n')[0]
@@ -155,7 +156,7 @@ def _csv_rows(text):
     except csv.Error as e: raise ValueError(f'row {len(rows)+1}, which ends in line {lines.line_num}: {e}') from None
     return rows
 
-# %% ../nbs/01a_splits.ipynb #4b7794be
+# %% ../nbs/01a_splits.ipynb #9f9e9534
 def _is_plain(t):
     "Whether values of the arrow type `t` are text, numbers, or lists of those"
     import pyarrow.types as pt
@@ -164,6 +165,7 @@ def _is_plain(t):
     text = pt.is_string(t) or pt.is_large_string(t)
     return text or pt.is_integer(t) or pt.is_floating(t) or pt.is_decimal(t) or pt.is_boolean(t) or pt.is_null(t)
 
+# %% ../nbs/01a_splits.ipynb #cc53629b
 def _table_rows(table):
     "Rows of an arrow table, without columns that hold anything but text and numbers"
     plain = [o.name for o in table.schema if _is_plain(o.type)]
@@ -171,12 +173,13 @@ def _table_rows(table):
     if odd: log.warning(f'Left unread, since they hold more than text and numbers: {", ".join(odd)}')
     return table.select(plain).to_pylist()
 
-# %% ../nbs/01a_splits.ipynb #6e1ed3f5
+# %% ../nbs/01a_splits.ipynb #07d04ac5
 def _load_table(path):
     "The arrow table in a parquet file, or in a folder of `save_to_disk`"
     import datasets, pyarrow.parquet as pq
     return datasets.load_from_disk(path).with_format('arrow')[:] if path.is_dir() else pq.read_table(path)
 
+# %% ../nbs/01a_splits.ipynb #7ce7b869
 _readers = {
     '.jsonl': lambda p: _json_lines(_text(p)),
     '.json': lambda p: _json_rows(_text(p)),
@@ -194,12 +197,13 @@ def _read_file(path):
     if not rows: raise TinyReasoningError(f'Cannot read {path}: no row is in it')
     return rows
 
-# %% ../nbs/01a_splits.ipynb #2b24ee11
-_shapes = [dict(zip(('question','reasoning','answer') if len(names)==3 else ('question','answer'), names)) for names in (
-    ('question','solution','answer'), ('problem','solution','answer'), ('question','answer'),
-    ('problem','solution'), ('problem','answer'), ('question','solution'), ('question','response'),
-    ('query','response'), ('instruction','output'), ('prompt','completion'), ('prompt','response'))]
-_shapes += [dict(chat='messages'), dict(chat='conversations')]
+# %% ../nbs/01a_splits.ipynb #5ac64dec
+_ours = dict(question='question', answer='answer')
+_pairs = [o.split() for o in ('problem solution', 'problem answer', 'question solution', 'question response',
+    'query response', 'instruction output', 'prompt completion', 'prompt response')]
+_shapes = [ # Our names for columns that come together; the first that fits is taken
+    _ours | dict(reasoning='solution'), dict(question='problem', reasoning='solution', answer='answer'), _ours,
+    *(dict(question=q, answer=a) for q,a in _pairs), dict(chat='messages'), dict(chat='conversations')]
 _thoughts = 'reasoning', 'rationale', 'chain_of_thought', 'cot', 'thinking' # Beside the answer
 
 class _NoAnswers(TinyReasoningError): "There are questions, and no answers"
@@ -207,7 +211,7 @@ class _NoAnswers(TinyReasoningError): "There are questions, and no answers"
 def _find_columns(names, given=None):
     "Which of the columns `names` is the question, the answer and so on, where `given` doesn't say it"
     known = first(_shapes, lambda o: set(o.values())<=set(names))
-    shape = _shapes[2] | given if given else dict(known or {})
+    shape = _ours | given if given else dict(known or {})
     asks = {o.get('question') for o in [shape, *_shapes]} & set(names)
     if not shape or set(shape.values())-set(names): raise (_NoAnswers if asks else TinyReasoningError)(
         f'no question and answer among its columns {shorten(names)}; '
@@ -217,7 +221,7 @@ def _find_columns(names, given=None):
     if shape.get('question')=='instruction' and 'input' in names: shape['input'] = 'input'
     return shape
 
-# %% ../nbs/01a_splits.ipynb #bd09c20e
+# %% ../nbs/01a_splits.ipynb #8ffa801a
 _speakers = dict(human='user', gpt='assistant')
 
 def _exchange(turns):
@@ -229,7 +233,7 @@ def _exchange(turns):
         return dict(question='', answer='', error='not one question and its answer')
     return dict(question=said[0][1], reasoning=said[1][2], answer=said[1][1])
 
-# %% ../nbs/01a_splits.ipynb #488839f4
+# %% ../nbs/01a_splits.ipynb #eef867c2
 def _arguments(row, shape):
     "What `to_row` gets of `row`, whose columns are as `_find_columns` found"
     o = {k:row.get(v) for k,v in shape.items()}
@@ -239,7 +243,7 @@ def _arguments(row, shape):
     if more: o['question'] = f"{o['question']}\n\n{more}"
     return o
 
-# %% ../nbs/01a_splits.ipynb #46e0a98a
+# %% ../nbs/01a_splits.ipynb #c81d0f62
 def _to_rows(found, name, columns=None):
     "Rows from `to_row` of the dicts `found` in the source `name`; one line says what we took for what"
     found = [{str(k).strip().lower():v for k,v in o.items()} for o in found]
@@ -257,7 +261,7 @@ def _to_rows(found, name, columns=None):
         except TinyReasoningError as e: raise TinyReasoningError(f'{name}, row {i}: {e}') from None
     return rows
 
-# %% ../nbs/01a_splits.ipynb #53fc16f4
+# %% ../nbs/01a_splits.ipynb #424258eb
 def _load_dataset(*args, **kwargs):
     "datasets' `load_dataset` without its own error log; raises `ValueError`"
     import datasets
@@ -270,7 +274,7 @@ def _load_dataset(*args, **kwargs):
         raise ValueError(f'{one_line(why, 200)} ({type(why).__name__})') from None
     finally: datasets.logging.set_verbosity(level)
 
-# %% ../nbs/01a_splits.ipynb #e8a01a3f
+# %% ../nbs/01a_splits.ipynb #1c8ced7d
 def _read_hub(name, subset, split):
     "The rows in `split` of `name` on the Hub, as dicts"
     a_path = _ending(Path(name)) or name.startswith(('.','/','~'))
@@ -281,7 +285,7 @@ def _read_hub(name, subset, split):
     if split not in splits: raise _NoSplit(f'data.dataset_name: no split {split!r} in {name}; it has {", ".join(splits)}')
     return _table_rows(splits[split].with_format('arrow')[:])
 
-# %% ../nbs/01a_splits.ipynb #441b9c77
+# %% ../nbs/01a_splits.ipynb #3da1c5b2
 def read_rows(
     d:DataConfig, # Names the source
     split:str # 'train', 'test'
@@ -292,7 +296,7 @@ def read_rows(
     found = [o for p in files for o in _read_file(p)] if files else _read_hub(d.dataset_name, d.subset, split)
     return _to_rows(found, name, d.columns)
 
-# %% ../nbs/01a_splits.ipynb #826c533b
+# %% ../nbs/01a_splits.ipynb #e3e7fb12
 def own_test_rows(
     d:DataConfig # Names the source
 )->list: # Rows from `to_row`
@@ -306,14 +310,14 @@ def own_test_rows(
     log.warning(f'Split {d.test_split!r} has no answers, so test rows come from split {d.split!r}')
     return []
 
-# %% ../nbs/01a_splits.ipynb #f85bcb8b
+# %% ../nbs/01a_splits.ipynb #5bc684e2
 def has_solutions(
     rows, # From `read_problems`
 )->bool:
     "Whether there are worked solutions to learn from"
     return rows.solved if isinstance(rows, GymRows) else any(o['reasoning'] for o in rows)
 
-# %% ../nbs/01a_splits.ipynb #ecbe7122
+# %% ../nbs/01a_splits.ipynb #8f12fb71
 def _fault(rows, method):
     "A function that says what is wrong with one of `rows`, or None"
     own = partial(row_error, solution=method=='sft' and has_solutions(rows))
@@ -324,7 +328,7 @@ def _fault(rows, method):
         return 'contradicts another row'
     return fault
 
-# %% ../nbs/01a_splits.ipynb #aee44695
+# %% ../nbs/01a_splits.ipynb #485e7bcc
 def _gym_problems(cfg):
     "The problems of a source that makes them"
     d = cfg.data
@@ -337,12 +341,12 @@ def _gym_problems(cfg):
     elif d.unseen_samples and d.templates: unseen = rows(exclude=d.templates, task=d.task)
     return AttrDict(train=rows(templates=d.templates, task=d.task), test=[], unseen=unseen)
 
-# %% ../nbs/01a_splits.ipynb #a9cf9e1a
+# %% ../nbs/01a_splits.ipynb #9cdbf867
 def _counts(c):
     "A `Counter` in words"
     return ', '.join(f'{v:,} {k}' for k,v in c.items()) or 'none'
 
-# %% ../nbs/01a_splits.ipynb #0816d834
+# %% ../nbs/01a_splits.ipynb #50323f5f
 def read_problems(
     cfg:Config # Sections `data`, `project` and `training`
 )->AttrDict: # Rows `train`, `test` (empty where test rows are to be set aside) and `unseen`
@@ -362,19 +366,19 @@ def read_problems(
     shown = f'{shorten(train[0]["question"])}, {shorten(train[0]["answer"])}'
     raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}; dropped: {_counts(Counter(why))}; the first one: {shown}')
 
-# %% ../nbs/01a_splits.ipynb #f5fcd572
+# %% ../nbs/01a_splits.ipynb #4bb70fa6
 def _too_long(row, tokenizer, longest, system_prompt):
     "Whether the conversation has more than `longest` tokens"
     if sum(map(len, (row['question'], row['reasoning'], system_prompt))) > 100*longest: return True
     return n_tokens(row, tokenizer, system_prompt) > longest
 
-# %% ../nbs/01a_splits.ipynb #a8f32359
+# %% ../nbs/01a_splits.ipynb #1a8a8951
 def _special_tokens(tokenizer):
     "The texts that `tokenizer` reads as special tokens"
     added = tokenizer.added_tokens_decoder.values()
     return {str(o) for o in added if o.special}
 
-# %% ../nbs/01a_splits.ipynb #e00c550f
+# %% ../nbs/01a_splits.ipynb #86412536
 def _unfit(row, tokenizer, special, longest, system_prompt, reply=True):
     "Why a model can't take `row`, or its question alone where not `reply`; None if it can"
     if not reply: row = row | dict(reasoning='', answer='')
@@ -382,21 +386,21 @@ def _unfit(row, tokenizer, special, longest, system_prompt, reply=True):
     if any(o in text for o in special): return 'special token'
     if _too_long(row, tokenizer, longest, system_prompt): return 'too long'
 
-# %% ../nbs/01a_splits.ipynb #94f82584
+# %% ../nbs/01a_splits.ipynb #153bc4b9
 def _take(rows, n, what):
     "The first `n` rows, or all for -1; a warning where there are fewer"
     rows = list(rows if n<0 else islice(rows, n))
     if len(rows)<n: log.warning(f'{what}: {n:,} asked for, only {len(rows):,} available; using all')
     return rows
 
-# %% ../nbs/01a_splits.ipynb #d88e542c
+# %% ../nbs/01a_splits.ipynb #78315faa
 def _shuffled(rows, seed):
     "A copy of the list `rows` in an order that `seed` decides"
     rows = list(rows)
     random.Random(seed).shuffle(rows)
     return rows
 
-# %% ../nbs/01a_splits.ipynb #2f7ce563
+# %% ../nbs/01a_splits.ipynb #1de55d7e
 def _good_test_rows(rows, seen, unfit, name):
     "The good ones among a source's own test rows; a warning counts the others"
     out = Counter()
@@ -405,7 +409,7 @@ def _good_test_rows(rows, seen, unfit, name):
     if out: log.warning(f'Left out of split {name!r}: {_counts(out)}')
     return good
 
-# %% ../nbs/01a_splits.ipynb #4b731644
+# %% ../nbs/01a_splits.ipynb #32227f0e
 def _set_aside(rows, n, dropped):
     "The first row of each of the first `n` questions, and the rows of all other questions"
     firsts = {}
@@ -416,7 +420,7 @@ def _set_aside(rows, n, dropped):
     if left: dropped['in another split'] += left
     return [firsts[k] for k in firsts if k in keys], rest
 
-# %% ../nbs/01a_splits.ipynb #53dee707
+# %% ../nbs/01a_splits.ipynb #b92458d0
 def _drop_overlaps(rows, test, drop, dropped):
     "`rows`, and what `ngram_overlaps` finds of them in `test`; without those if `drop`"
     shared = ngram_overlaps(rows, test)
@@ -429,13 +433,14 @@ def _drop_overlaps(rows, test, drop, dropped):
     out = {id(o) for o,_,_ in shared}
     return [o for o in rows if id(o) not in out], shared
 
-# %% ../nbs/01a_splits.ipynb #3ef33deb
+# %% ../nbs/01a_splits.ipynb #e3050890
 def _side_by_side(rows):
     "`rows` with the solutions to one question next to each other, questions in the order in which they came"
     places = {}
     for o in rows: places.setdefault(question_key(o['question']), len(places))
     return sorted(rows, key=lambda o: places[question_key(o['question'])])
 
+# %% ../nbs/01a_splits.ipynb #e24770bc
 def _train_and_validation(rows, share):
     "`rows` in two lists, the last `share` of them for validation; no question is in both"
     rows = _side_by_side(rows)
@@ -444,7 +449,7 @@ def _train_and_validation(rows, share):
     if not n: raise TinyReasoningError('No training rows left: lower data.validation_split or raise data.num_samples')
     return rows[:n], rows[n:]
 
-# %% ../nbs/01a_splits.ipynb #4d5ade80
+# %% ../nbs/01a_splits.ipynb #5f1b8b4d
 def _choose(cfg, problems, unfit, dropped):
     "Rows for training and validation, `test` and `unseen`, none of whose questions is in another one"
     d,seen,own = cfg.data, set(), []
@@ -461,7 +466,7 @@ def _choose(cfg, problems, unfit, dropped):
     if from_file and 0<=d.num_samples<len(rows): log.info(f'Subsampling: {d.num_samples:,} of {len(rows):,} rows')
     return _take(rows, d.num_samples, 'num_samples'), test, unseen
 
-# %% ../nbs/01a_splits.ipynb #b6c480e5
+# %% ../nbs/01a_splits.ipynb #710c624e
 def make_splits(
     cfg:Config, # Source, sizes and seed
     tokenizer=None, # If given, drops rows longer than `max_seq_length` or with a special token
@@ -485,7 +490,7 @@ def make_splits(
     log.info(f'Rows: {", ".join(f"{k} {len(v):,}" for k,v in lists.items() if v)}; dropped: {_counts(dropped)}')
     return AttrDict(lists, dropped=dropped, shared=shared, set_aside=from_file and not problems.test)
 
-# %% ../nbs/01a_splits.ipynb #3e2054d0
+# %% ../nbs/01a_splits.ipynb #d59a1e49
 def check_solutions(
     problems, # From `read_problems`
     cfg:Config, # Sections `training` and `data`
