@@ -12,6 +12,7 @@ import hashlib, re, unicodedata
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from fastcore.basics import first
 from .config import *
 
@@ -288,7 +289,8 @@ def _parts(question):
     "What makes `question` another one"
     return _part.findall(_aside.sub(r' \1 ', question.lower()))
 
-# %% ../nbs/01_data.ipynb #1f9ff57a
+# %% ../nbs/01_data.ipynb #4f15103c
+@lru_cache(2**17)  # asked many times of the same questions
 def question_key(
     question:str # A problem
 )->str: # 16 hexadecimal digits
