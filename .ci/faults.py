@@ -246,8 +246,9 @@ def _(d):
 
 def splits_of(path, **keys):
     "What the rows in `path` become, without a model"
+    from tiny_reasoning.config import load_config
     from tiny_reasoning.splits import make_splits
-    return make_splits(config.load_config('cpu', num_samples=-1, test_samples=2, **{'data.dataset_name':str(path), 'data.templates':None, 'data.unseen_samples':0} | keys))
+    return make_splits(load_config('cpu', num_samples=-1, test_samples=2, **{'data.dataset_name':str(path), 'data.templates':None, 'data.unseen_samples':0} | keys))
 
 def kept(name, file, data, n=20, answers=None, **keys):
     "Add a case in which `n` rows of a data file are kept, with `answers` where given, and each reply that is taught scores 1"
