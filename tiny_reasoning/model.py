@@ -106,8 +106,9 @@ def model_folder(
     if name==embedded: return str(_from_cache(None, cache_folder()/embedded))
     path = Path(name).expanduser()
     if path.is_dir(): return str(path)
-    if path.suffix!='.gguf': return name
-    if not path.is_file(): raise TinyReasoningError('there is no such file')
+    local = path.suffix=='.gguf' or name.startswith(('.','/','~'))
+    if not local: return name
+    if not path.is_file(): raise TinyReasoningError('there is no such file or folder')
     stat = path.stat()
     return str(_from_cache(path, cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'))
 
