@@ -2,6 +2,7 @@ from .config import *
 from .files import *
 from .command import *
 from .data import *
+from .splits import *
 from .model import *
 from .generate import *
 from .traces import *
