@@ -4,6 +4,7 @@ from .command import *
 from .data import *
 from .splits import *
 from .model import *
+from .adapter import *
 from .generate import *
 from .traces import *
 from .train import *

@@ -119,6 +119,7 @@ class DataConfig(Section):
     subset:str|None='main' # Configuration of a hub dataset; none where it has just one
     split:str='train' # Split to train on
     test_split:str='test' # Split to test on; where there is none, rows are set aside
+    columns:dict|None=None # Our names and yours where we can't tell, such as `{question: prompt, answer: target}`; none to recognise them
     task:dict|None=None # `reasoning_gym:<task>` only: its settings, such as `{min_terms: 2, max_terms: 3}`; none for its defaults
     templates:list[NonNegativeInt]|None=None # `reasoning_gym:gsm_symbolic` only: templates to draw from; none for all
     num_samples:Annotated[int, Field(ge=-1)]=2000 # Rows for training and validation together; -1 for all
