@@ -12,14 +12,16 @@ flags = '--no-sandbox --disable-gpu --disable-background-networking --disable-co
 def random_adapter(folder):
     "An adapter that changes a reply a little, and the flags that name it"
     import torch
-    from tiny_reasoning.model import add_lora,load_config,load_model,save_adapter
+    from tiny_reasoning.config import load_config
+    from tiny_reasoning.adapter import add_lora,save_adapter
+    from tiny_reasoning.model import load_model
     cfg = load_config('cpu', output_dir=folder)
-    model,tokenizer = load_model(cfg)
-    model = add_lora(model, cfg)
+    model,tokenizer = load_model(cfg.model)
+    model = add_lora(model, cfg.lora, cfg.project.seed)
     with torch.no_grad():
         for n,p in model.named_parameters():
             if 'lora_B' in n: p.normal_(0, 0.003)
-    save_adapter(model, tokenizer, cfg)
+    save_adapter(model, tokenizer, cfg.project.adapter_path, cfg)
     return ['--config', 'cpu', '--output_dir', folder]
 
 def chromium(pw):

@@ -24,10 +24,11 @@ def _load(a, trained, backend, dtype):
     imports(backend=='unsloth')
     from tiny_reasoning.data import same_answer, read_answer, to_prompt
     from tiny_reasoning.splits import make_splits
-    from tiny_reasoning.model import load_adapter, load_model, merged
+    from tiny_reasoning.adapter import load_adapter, merged
+    from tiny_reasoning.model import load_model
     cfg = _config(a, trained, backend, **{'model.dtype':dtype})
-    model,tokenizer = load_model(cfg)
-    model = load_adapter(model, cfg)
+    model,tokenizer = load_model(cfg.model)
+    model = load_adapter(model, cfg.project.adapter_path)
     rows = make_splits(cfg, tokenizer).test
     prompts = [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]
     model.eval()

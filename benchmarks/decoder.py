@@ -22,9 +22,10 @@ def pefts_own():
 def decoder(a):
     import torch
     import tiny_reasoning.generate as g
-    from tiny_reasoning.model import encode, load_model, start_adapter
+    from tiny_reasoning.adapter import start_adapter
+    from tiny_reasoning.model import encode, load_model
     cfg = config(a, 'decoder', **{'model.name':a.smol, 'model.load_in_4bit':False, 'model.backend':'transformers'})
-    model,tokenizer = load_model(cfg)
+    model,tokenizer = load_model(cfg.model)
     model.eval()
     ids = sorted(encode(tokenizer, questions(a, a.decoder_prompts)).input_ids, key=len, reverse=True)
     res = {}
@@ -43,7 +44,7 @@ def decoder(a):
     way('sampled', model, temperature=1.)
     way('sampled, top_p 0.9', model, temperature=1., top_p=.9)
     way('sampled, 8 replies to a prompt', model, rows=max(1, len(ids)//8), n=8, temperature=1.)
-    lora = start_adapter(model, cfg).eval()
+    lora = start_adapter(model, cfg.lora, cfg.project.seed).eval()
     with torch.no_grad():
         for n,o in lora.named_parameters():
             if 'lora_B' in n: o.normal_(0, .02)  # an adapter that has learnt something

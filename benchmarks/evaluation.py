@@ -22,7 +22,7 @@ def _load(a, dtype=None):
     _fill(a)
     from tiny_reasoning.model import load_model
     keys = {'model.name':a.smol, 'model.load_in_4bit':False, 'model.backend':'transformers', 'model.dtype':dtype or ('bfloat16' if a.gpus else 'float32')}
-    model,tokenizer = load_model(config(a, **keys))
+    model,tokenizer = load_model(config(a, **keys).model)
     return model.eval(), tokenizer, questions(a, a.questions)
 
 def _speed(a, f, prompts, *args, **kwargs):

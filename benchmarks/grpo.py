@@ -38,15 +38,17 @@ shapes = dict(smol=dict(questions=32, replies=8, longest=128), qwen=dict(questio
 def setup(a, name, **keys):
     "Configuration, model, tokenizer and rows of shape `name`; rates so low that replies stay as they are"
     from tiny_reasoning.splits import make_splits
-    from tiny_reasoning.model import load_model, start_adapter
+    from tiny_reasoning.adapter import start_adapter
+    from tiny_reasoning.model import for_this_machine, load_model
     s,qwen = shapes[name], name=='qwen'
     sums = {'data.dataset_name':'reasoning_gym:chain_sum', 'data.task':'{min_terms: 2, max_terms: 3, min_digits: 1, max_digits: 2}', 'data.templates':'none', 'data.unseen_samples':0}
     sizes = {'grpo.num_questions':s['questions'], 'grpo.num_generations':s['replies'], 'grpo.max_completion_length':s['longest']}
     run = {'training.method':'grpo', 'num_samples':400, 'test_samples':1, 'validation_split':0.02, 'max_steps':100, 'eval_steps':100, 'save_steps':100, 'learning_rate':1e-9, 'warmup_steps':0, 'training.logging_steps':1}
     cfg = config(a, f'grpo_{name}', 'cpu', **{'model.name':a.model if qwen else a.smol, 'model.load_in_4bit':qwen, 'model.backend':'transformers', 'lora.r':16} | sums | sizes | run | keys)
-    model,tokenizer = load_model(cfg)
+    cfg = for_this_machine(cfg, unsloth=False)
+    model,tokenizer = load_model(cfg.model)
     splits = make_splits(cfg, tokenizer)
-    return cfg, start_adapter(model, cfg), tokenizer, splits
+    return cfg, start_adapter(model, cfg.lora, cfg.project.seed), tokenizer, splits
 
 def right(completions, row, log_extra=lambda *args: None, **kwargs):
     "A reward that differs in nearly every group, so that all replies are trained on, whatever they say"
@@ -137,7 +139,8 @@ def until(seconds):
 def start(a, name, seed):
     "Configuration, model with a new adapter, tokenizer and splits of a run"
     from tiny_reasoning.splits import make_splits
-    from tiny_reasoning.model import load_model, start_adapter
+    from tiny_reasoning.adapter import start_adapter
+    from tiny_reasoning.model import for_this_machine, load_model
     sums = {'data.dataset_name':'reasoning_gym:chain_sum', 'data.task':a.grpo_task, 'data.unseen_task':a.grpo_harder, 'data.templates':'none', 'data.system_prompt':a.grpo_prompt,
         'num_samples':4000, 'validation_split':0.05, 'test_samples':a.grpo_test, 'data.unseen_samples':a.grpo_test}
     keys = {'training.method':'grpo', 'seed':seed, 'grpo.num_questions':a.grpo_questions, 'grpo.num_generations':a.grpo_replies, 'grpo.max_completion_length':a.grpo_longest,
@@ -145,9 +148,10 @@ def start(a, name, seed):
         'training.lr_scheduler_type':'constant_with_warmup', 'eval_steps':a.grpo_every, 'save_steps':a.grpo_every, 'training.logging_steps':5, 'lora.r':a.grpo_rank, 'lora.lora_alpha':2*a.grpo_rank,
         'training.per_device_train_batch_size':64, 'model.backend':'transformers'}
     cfg = config(a, f'grpo_{name}{seed}', 'cpu', **{'model.name':a.smol} | sums | keys)
-    model,tokenizer = load_model(cfg)
+    cfg = for_this_machine(cfg, unsloth=False)
+    model,tokenizer = load_model(cfg.model)
     splits = make_splits(cfg, tokenizer)
-    return cfg, start_adapter(model, cfg), tokenizer, splits
+    return cfg, start_adapter(model, cfg.lora, cfg.project.seed), tokenizer, splits
 
 def before_and_after(a, name, seed, make):
     "Accuracies on new questions and on the harder level, before and after the training of the trainer that `make` makes"

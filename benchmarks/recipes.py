@@ -147,14 +147,15 @@ def judge(a):
     from tiny_reasoning.data import to_prompt, to_row
     from tiny_reasoning.eval import judge, summary
     from tiny_reasoning.generate import generate
-    from tiny_reasoning.model import load_adapter, load_model
+    from tiny_reasoning.adapter import load_adapter
+    from tiny_reasoning.model import load_model
     tests = {k:[to_row(**o) for o in rows] for k,rows in sets(a)[1].items()}
     facts = untaught()[:a.recipe_facts]
     def run(name):
         cfg = config(a, f'recipes/{name}/run', 'cpu', **{'model.backend':'transformers', 'evaluation.max_new_tokens':a.recipe_tokens})
         if name!='base' and not Path(cfg.project.adapter_path).exists(): return None
-        model,tokenizer = load_model(cfg)
-        if name!='base': model = load_adapter(model, cfg)
+        model,tokenizer = load_model(cfg.model)
+        if name!='base': model = load_adapter(model, cfg.project.adapter_path)
         res = {}
         for k,rows in tests.items():
             verdicts = judge(rows, generate(model, tokenizer, [to_prompt(o['question'], cfg.data.system_prompt) for o in rows], a.recipe_tokens))

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['lora_targets', 'check_lora', 'add_lora', 'use_checkpointing', 'trained_with', 'seen_questions', 'save_adapter',
-           'adapter_digest', 'has_adapter', 'check_adapter', 'adapter_shape', 'load_adapter', 'with_adapter',
-           'check_init', 'start_adapter', 'merged']
+           'adapter_digest', 'has_adapter', 'check_adapter', 'run_config', 'adapter_shape', 'load_adapter',
+           'with_adapter', 'check_init', 'start_adapter', 'merged']
 
-# %% ../nbs/02a_adapter.ipynb #7d03f628
+# %% ../nbs/02a_adapter.ipynb #f31ae775
 import hashlib, json
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from fastcore.basics import first
 from .config import *
@@ -156,6 +157,35 @@ def check_adapter(
     if not own or model_name in (None, own.model.name): return path
     raise TinyReasoningError(f'The adapter in {str(path)!r} was trained on {own.model.name}, but model.name is {model_name!r}: '
                              f'give --model.name {own.model.name}, or the --config of its training')
+
+# %% ../nbs/02a_adapter.ipynb #2e41e92a
+def _unlike_training(own, cfg):
+    "What differs between the training's `own` configuration and `cfg` in what a model reads and how it is measured, in words"
+    keys = ['model.name','model.max_seq_length','model.load_in_4bit','data.system_prompt']
+    keys += [k for k in config_keys if k.startswith('evaluation.')]
+    def value(c, k): return getattr(getattr(c, k.split('.')[0]), k.split('.')[1])
+    both = {k:(value(own, k), value(cfg, k)) for k in keys}
+    return [f'{k} {shorten(a)} → {shorten(b)}' for k,(a,b) in both.items() if a!=b]
+
+# %% ../nbs/02a_adapter.ipynb #7026af90
+def run_config(
+    config:str|None=None, # Preset's name or YAML path; None takes the settings of the run in `output_dir`, where there is one
+    smoke:bool=False, # As for `load_config`
+    **overrides # As for `load_config`
+)->Config:
+    "`load_config` for a command that uses a finished run; raises `ConfigError`"
+    cfg = load_config(config or 'default', smoke, **overrides)
+    path = cfg.project.adapter_path
+    own = trained_with(path) if has_adapter(path) else None
+    if not own: return cfg if config else load_config(None, smoke, **overrides)
+    if not config:
+        log.info(f'Settings of the run in {path}')
+        place = dict(output_dir=cfg.project.output_dir, adapter_path=path)
+        cfg = saved_config(Path(path)/'config.yaml', smoke, **overrides)
+        cfg = replace(cfg, project=replace(cfg.project, **place))
+    unlike = _unlike_training(own, cfg)
+    if unlike: log.info(f'Unlike its training: {", ".join(unlike)}')
+    return cfg
 
 # %% ../nbs/02a_adapter.ipynb #4e4d1c6f
 def adapter_shape(

@@ -6,10 +6,11 @@
 __all__ = ['setup_log', 'make_parser', 'parse_args', 'command']
 
 # %% ../nbs/00b_command.ipynb #8582949d
-import argparse, errno, logging, os, signal, sys, threading
+import argparse, logging, os, signal, sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from fastcore.docments import docments
+from . import __version__
 from .config import *
 
 # %% ../nbs/00b_command.ipynb #062db014
@@ -21,7 +22,7 @@ class _Formatter(logging.Formatter):
 def setup_log(
     level=logging.INFO # Lowest level shown
 ):
-    "Show the package's log lines on standard error with time and level; safe to call twice. Of several processes only the first speaks"
+    "Show the package's log with time and level on standard error; of several processes only the first speaks"
     if not log.handlers:
         handler = logging.StreamHandler()
         handler.setFormatter(_Formatter('%(asctime)s %(levelname)-7s %(message)s', '%H:%M:%S'))
@@ -32,11 +33,12 @@ def setup_log(
 
 # %% ../nbs/00b_command.ipynb #355beae9
 class _Parser(argparse.ArgumentParser):
-    "A parser whose errors are ours"
+    "A parser that raises a `ConfigError` instead of printing its usage"
     def error(self, message): raise ConfigError(one_line(message))
 
+# %% ../nbs/00b_command.ipynb #0e8e9a6d
 def _help(doc, t, default):
-    "What `--help` says: the comment, the type in words and the default"
+    "What `--help` says of a flag: its comment, its type in words and its default"
     if isinstance(default, list): default = ','.join(map(str, default))
     if default in (None, ''): default = 'none'
     return f'{doc} ({type_name(t)}; default {default})'.replace('%', '%%')
@@ -51,6 +53,7 @@ def _add_flags(p, f):
         else: kw = dict(type=d.anno, metavar='VALUE')
         p.add_argument(f'--{n}', help=_help(d.docment, d.anno, d.default), **kw)
 
+# %% ../nbs/00b_command.ipynb #0defaff8
 def _add_keys(p, section, cls):
     "Give parser `p` a group with the keys of a section"
     group,doc = p.add_argument_group(section, cls.__doc__), docments(cls)
@@ -58,6 +61,15 @@ def _add_keys(p, section, cls):
         key = f'{section}.{n}'
         short = [f'--{k}' for k,o in short_names.items() if o==key]
         group.add_argument(*short, f'--{key}', dest=key, metavar='VALUE', help=_help(doc[n], config_keys[key], v))
+
+# %% ../nbs/00b_command.ipynb #c2f06297
+def _add_common(p):
+    "Give parser `p` the flags that every command has"
+    p.add_argument('--config', metavar='NAME_OR_PATH',
+        help=f'preset ({", ".join(presets)}) or YAML file (default: `default` with CUDA, `cpu` without)')
+    p.add_argument('--smoke', action='store_true', help='two steps and a few questions, to see that all of it works')
+    p.add_argument('--show_config', action='store_true', help='print the resolved configuration as YAML and stop')
+    p.add_argument('--version', action='version', version=f'tiny_reasoning {__version__}', help='print the version and stop')
 
 # %% ../nbs/00b_command.ipynb #12c8a6df
 _epilog = 'Values come from the preset, then a YAML file, then these flags. Defaults shown are those of the preset `default`.'
@@ -70,45 +82,45 @@ def make_parser(
     prog = prog or f'tiny_{f.__name__}'
     p = _Parser(prog=prog, usage=f'{prog} [--config NAME_OR_PATH] [--key value ...]', description=f.__doc__, epilog=_epilog,
         allow_abbrev=False, argument_default=argparse.SUPPRESS)
-    p.add_argument('--config', metavar='NAME_OR_PATH', help=f'preset ({", ".join(presets)}) or YAML file (default: `default` with CUDA, `cpu` without)')
-    p.add_argument('--show_config', action='store_true', help='print the resolved configuration as YAML and stop')
+    _add_common(p)
     _add_flags(p, f)
     for s,c in config_sections.items(): _add_keys(p, s, c)
     return p
+
+# %% ../nbs/00b_command.ipynb #256f520c
+def _advice(arg, p):
+    "The flag of parser `p` that the unknown argument `arg` may have meant"
+    flags = [o.lstrip('-') for o in p._option_string_actions]
+    name = arg.lstrip('-').split('=')[0]
+    hint = nearest(name, flags) if arg.startswith('-') else None
+    return f'did you mean --{hint}?' if hint else '--help lists them all'
 
 # %% ../nbs/00b_command.ipynb #0b199549
 def parse_args(
     f, # A command: `f(cfg, **flags)`
     argv=None, # Arguments; those of the process by default
-    prog=None # The command's name
+    prog=None, # The command's name
+    load=load_config # Makes the configuration from `--config`, `--smoke` and the keys
 ): # `Config`, flags of `f`, whether to only show the configuration
     "Read the command line of `f`; raises `ConfigError`"
     p = make_parser(f, prog)
     args,rest = p.parse_known_args(argv)
     if rest: raise ConfigError(f'unknown argument {shorten(rest[0])}; {_advice(rest[0], p)}')
     args = vars(args)
-    config,show = args.pop('config', None), args.pop('show_config', False)
+    config,smoke,show = (args.pop(*o) for o in (('config', None), ('smoke', False), ('show_config', False)))
     keys = {k:args.pop(k) for k in list(args) if k in config_keys}
-    return load_config(config, **keys), args, show
-
-def _advice(arg, p):
-    "The flag of parser `p` that unknown argument `arg` may have meant"
-    flags = [o.lstrip('-') for o in p._option_string_actions]
-    name = arg.lstrip('-').split('=')[0]
-    if name in renamed: return f'it is now called --{renamed[name]}'
-    hint = nearest(name, flags) if arg.startswith('-') else None
-    return f'did you mean --{hint}?' if hint else '--help lists them all'
+    return load(config, smoke, **keys), args, show
 
 # %% ../nbs/00b_command.ipynb #fd73b937
 @contextmanager
 def _stoppable():
-    "SIGTERM and SIGHUP end this process in an orderly way, with status 143 and 129"
-    us,main = os.getpid(), threading.current_thread() is threading.main_thread()
-    names = [getattr(signal, o) for o in ('SIGTERM','SIGHUP') if hasattr(signal, o)]
-    ours = [o for o in names if main and signal.getsignal(o)==signal.SIG_DFL]
+    "SIGTERM and SIGHUP end this process with its clean-up, and with status 143 and 129"
+    us = os.getpid()
+    names = [getattr(signal, o) for o in ('SIGTERM','SIGHUP') if hasattr(signal, o)]  # Windows has no SIGHUP
+    ours = [o for o in names if signal.getsignal(o)==signal.SIG_DFL]
 
     def stop(n, frame):
-        if os.getpid()!=us: os._exit(128+n)  # a worker that was forked from us has nothing to clean up
+        if os.getpid()!=us: os._exit(128+n)  # a forked worker of ours has nothing to clean up
         sys.exit(128+n)
 
     for o in ours: signal.signal(o, stop)
@@ -116,47 +128,42 @@ def _stoppable():
     finally:
         for o in ours: signal.signal(o, signal.SIG_DFL)
 
-# %% ../nbs/00b_command.ipynb #d328c145
-def _open_streams():
-    "Closed input is empty and closed errors go nowhere; output that is closed is an error, and characters it cannot show are written out"
-    if sys.stdin is None: sys.stdin = open(os.devnull)
-    closed = sys.stdout is None
-    if closed: sys.stdout = open(os.devnull, 'w')
-    if sys.stderr is None: sys.stderr = open(os.devnull, 'w')
-    if closed: raise OSError(errno.EBADF, 'standard output is closed')
-    if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='backslashreplace')  # a notebook's has none
-
-def _leave(status, text=''):
-    "End with `status` and, where it can be written, `text` on standard error"
-    try: sys.stdout.flush()
-    except OSError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end
-    try: print(one_line(text, 1000), end='\n' if text else '', file=sys.stderr)
-    except OSError: pass
-    sys.exit(status)
-
-# %% ../nbs/00b_command.ipynb #cb69e8a1
-def _run(f, argv, prog):
+# %% ../nbs/00b_command.ipynb #60cfece1
+def _run(f, argv, prog, load):
     "Read the command line, then call `f` or show its configuration"
-    cfg,flags,show = parse_args(f, argv, prog)
+    cfg,flags,show = parse_args(f, argv, prog, load)
     if show: print(cfg.to_yaml(), end='')
     else: f(cfg, **flags)
 
+# %% ../nbs/00b_command.ipynb #d328c145
+def _leave(status, text):
+    "Exit with `status`, and with `text` on standard error"
+    print(one_line(text, 1000), file=sys.stderr)
+    sys.exit(status)
+
+# %% ../nbs/00b_command.ipynb #f791c829
+def _nobody_reads():
+    "Exit quietly after a broken pipe; output that is left goes nowhere, or Python would write it at its end"
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)
+
+# %% ../nbs/00b_command.ipynb #cb69e8a1
 def command(
     f, # A command: `f(cfg, **flags)`
     argv=None, # Arguments; those of the process by default
-    prog=None # The command's name
+    prog=None, # The command's name
+    load=load_config # Makes the configuration from `--config`, `--smoke` and the keys
 ):
-    "Run `f` from the command line; errors a user can mend take one line and exit with status 2"
+    "Run `f` from the command line; an error that you can fix takes one line and exits with status 2"
     name = prog or f.__name__
+    setup_log()
     try:
-        _open_streams()
-        setup_log()
         with _stoppable():
-            try: _run(f, argv, prog)
-            finally: sys.stdout.flush()  # a reader that has left is noticed here, and not at the interpreter's end
+            try: _run(f, argv, prog, load)
+            finally: sys.stdout.flush()  # this is where a broken pipe shows
     except TinyReasoningError as e: _leave(2, f'{name}: {e}')
     except KeyboardInterrupt: _leave(130, 'stopped')
-    except BrokenPipeError: _leave(141)
+    except BrokenPipeError: _nobody_reads()
     except OSError as e:
-        if e.errno is None: raise  # a library's, and not what the system has refused
+        if e.errno is None: raise
         _leave(2, f'{name}: {e}')

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Column', 'Controls', 'example_problems', 'Examples', 'Question', 'ChatUI', 'chat']
 
-# %% ../nbs/05_demo.ipynb #362bc41f
+# %% ../nbs/05_demo.ipynb #3dec4d65
 import threading, time
 import ipywidgets as w
 from contextlib import closing
@@ -16,6 +16,7 @@ from fastcore.xml import B, Details, Div, Span, Summary, to_xml
 from .config import *
 from .data import *
 from .splits import *
+from .adapter import *
 from .chat import *
 
 # %% ../nbs/05_demo.ipynb #49fdd80e
@@ -25,13 +26,14 @@ def _html(kind, *children):
 
 # %% ../nbs/05_demo.ipynb #7c07fc79
 def _verdict(r, gold):
-    "Whether `r` is right, as HTML; nothing where that cannot be said"
+    "A tick or a cross for `r`, as HTML; nothing where we can't tell"
     if not gold or not r.done or r.stopped: return ''
     if same_answer(gold, r.answer): return Span('✓ right', cls='tr-right')
     return Span(f'✗ it is {gold}', cls='tr-wrong')
 
+# %% ../nbs/05_demo.ipynb #21cf446f
 def _rest(r, gold):
-    "What stands outside the reasoning, as HTML"
+    "The reply without its reasoning, as HTML"
     before,mark,answer = split_reply(r.text)[1].partition(answer_mark)
     verdict,parts = _verdict(r, gold),[]
     if before.strip(): parts.append(_html('text', before.strip()))
@@ -44,7 +46,7 @@ class Column(w.VBox):
     "One model's reply"
     def __init__(
         self,
-        title:str, # What stands above it
+        title:str, # Shown above the reply
     ):
         self.reasoning,self.rest = w.HTML(),w.HTML()
         self.speed = w.HTML(_html('meta', 'waiting'))
@@ -57,8 +59,8 @@ class Column(w.VBox):
 @patch
 def show(
     self:Column,
-    r:Reply, # Growing or whole
-    gold:str='', # Right answer, where it is known
+    r:Reply, # Growing or finished
+    gold:str='', # Correct answer, where we know it
 ):
     "Show `r` as it is now"
     if r.reasoning:
@@ -67,15 +69,16 @@ def show(
     self.rest.value = _rest(r, gold)
     facts = [f'{r.tokens} tokens', f'{r.speed:.1f} tokens/s']
     if r.stopped: facts.append('stopped')
-    if r.cut_off: facts.append('cut off: it has reached the most new tokens')
+    if r.cut_off: facts.append('cut off at the token limit')
     self.speed.value = _html('meta', ', '.join(facts))
 
+# %% ../nbs/05_demo.ipynb #14763692
 @patch
 def fail(
     self:Column,
     e:Exception, # What went wrong
 ):
-    "Say what went wrong, where the speed would be"
+    "Say what went wrong, in place of the speed"
     text = str(e)
     if not isinstance(e, TinyReasoningError): text = f'{type(e).__name__}: {text}'
     self.speed.value = _html('error', text)
@@ -102,16 +105,17 @@ class Controls(w.VBox):
         return drawn | dict(system_prompt=self.system.value)
 
 # %% ../nbs/05_demo.ipynb #037dcd6e
+_pens = dict(question='A shop sells 24 pens in May and twice as many in June. How many pens does it sell in both months?', answer='72')
+
 def example_problems(
-    cfg:Config, # Its test set is drawn from
+    cfg:Config, # Section `data`
     n:int=3, # Test questions
 )->list: # Dicts of question and answer
-    "A problem of our own, and the first `n` of the test set that `evaluate` uses"
-    own = dict(question='A shop sells 24 pens in May and twice as many in June. How many pens does it sell in both months?', answer='72')
+    "The first `n` questions of the test set that `evaluate` uses; one of our own where its source can't be reached"
     small = replace(cfg, data=replace(cfg.data, num_samples=20, test_samples=n, unseen_samples=0))
-    try: return [own, *make_splits(small).test]
+    try: return make_splits(small).test
     except TinyReasoningError as e: log.warning(e)
-    return [own]
+    return [_pens]
 
 # %% ../nbs/05_demo.ipynb #349d4bb2
 class Examples(w.HBox):
@@ -119,7 +123,7 @@ class Examples(w.HBox):
     def __init__(
         self,
         problems:list, # Dicts of question and answer
-        ask, # Called with the question that was clicked
+        ask, # Called with the question that you click
     ):
         super().__init__([self.button(o['question'], ask) for o in problems])
         self.add_class('tr-examples')
@@ -145,7 +149,7 @@ class Question(w.HBox):
 @patch
 def on_enter(
     self:Question,
-    ask, # Called with what was typed
+    ask, # Called with what you typed
 ):
     "Call `ask` at Enter, or at a click on Send"
     pressed = threading.Event()
@@ -166,7 +170,7 @@ class ChatUI(w.VBox):
     "The chat as widgets"
     def __init__(
         self,
-        chat:Chat, # What answers
+        chat:Chat, # Who answers
         examples=(), # Problems to click: dicts of question and answer
     ):
         store_attr()
@@ -185,31 +189,36 @@ def _layout(self:ChatUI):
     "Put the parts one below the other"
     css = (files('tiny_reasoning')/'chat.css').read_text(encoding='utf-8')
     scroll = w.Box([self.turns]).add_class('tr-scroll')
-    above = [w.HTML(f'<style>{css}</style>'), self.controls, Examples(self.examples, self.submit)]
+    words = '' if self.chat.problem else taught(self.chat.cfg.project.adapter_path)
+    self.taught = w.HTML(_html('meta', words))
+    above = [w.HTML(f'<style>{css}</style>'), self.taught, self.controls, Examples(self.examples, self.submit)]
     self.children = [*above, scroll, self.question, self.notice, self.status]
     self.add_class('tr-chat')
 
 # %% ../nbs/05_demo.ipynb #8ce7bb0c
 @patch
 def _connect(self:ChatUI):
-    "Say what the buttons do"
+    "Connect the buttons"
     self.question.on_enter(self.submit)
     self.question.stop.on_click(lambda _: self.halt())
     self.question.clear.on_click(lambda _: self.clear())
 
+# %% ../nbs/05_demo.ipynb #d6bd5f84
 @patch
 def _busy(self:ChatUI, on):
-    "Show whether a reply is being written"
+    "Show whether the model is writing"
     state = 'Writing' if self.chat.model else 'Loading the model'
     self.status.value = _html('status', state if on else 'Ready')
     self.notice.value = _html('notice', self.chat.problem or '')
     self.question.send.disabled,self.question.stop.disabled = on,not on
 
+# %% ../nbs/05_demo.ipynb #2bcecfa9
 @patch
 def halt(self:ChatUI):
-    "Stop what is being written"
+    "Stop the reply"
     self.halted = True
 
+# %% ../nbs/05_demo.ipynb #f36614c0
 @patch
 def clear(self:ChatUI):
     "Stop, and empty the page"
@@ -222,7 +231,7 @@ def submit(
     self:ChatUI,
     question:str, # The problem
 ):
-    "Ask `question` of the models chosen, unless a reply is being written"
+    "Ask the chosen models `question`, unless one is writing"
     question = question.strip()
     if not question: return
     if self.thread and self.thread.is_alive():
@@ -238,15 +247,16 @@ def submit(
 # %% ../nbs/05_demo.ipynb #cf63d7c6
 @patch
 def _answer(self:ChatUI, question, columns, how):
-    "Let the model of each column answer `question`"
+    "Let each column's model answer `question`"
     for name,col in columns.items():
         try: self._reply(question, name, col, how)
         except Exception as e: col.fail(e)
     self._busy(False)
 
+# %% ../nbs/05_demo.ipynb #f310cfef
 @patch
 def _reply(self:ChatUI, question, name, col, how):
-    "Show a reply in `col` as it grows, at most ten times a second, unless somebody has pressed Stop"
+    "Show a reply in `col` as it grows, at most ten times a second, until you press Stop"
     if self.halted: return col.fail(TinyReasoningError('stopped'))
     gold,shown = self.golds.get(question_key(question)), 0
     with closing(self.chat.stream(question, model=name, **how)) as replies:
@@ -259,8 +269,8 @@ def _reply(self:ChatUI, question, name, col, how):
 
 # %% ../nbs/05_demo.ipynb #e97d93a3
 def chat(
-    cfg=None, # `Config`; `load_config()` by default
+    cfg=None, # `Config`; `run_config()` by default
 )->ChatUI:
     "The chat as a widget, with a few problems to click"
-    cfg = cfg or load_config()
+    cfg = cfg or run_config()
     return ChatUI(Chat(cfg), example_problems(cfg))
