@@ -134,7 +134,7 @@ def questions(a, n):
     from tiny_reasoning.data import to_prompt
     from tiny_reasoning.splits import make_splits, read_rows
     cfg = config(a, **({} if a.gsm8k else {'data.dataset_name':'reasoning_gym:gsm_symbolic', 'test_samples':n, 'num_samples':1}))
-    rows = read_rows(cfg, 'test')[:n] if a.gsm8k else make_splits(cfg).test
+    rows = read_rows(cfg.data, 'test')[:n] if a.gsm8k else make_splits(cfg).test
     return [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]
 
 def generate_plain(model, tokenizer, prompts, max_new_tokens, batch_size, **kwargs):
