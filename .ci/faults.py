@@ -2,7 +2,7 @@
 what must come of it. Most rows are generated. They run in this process with a random model of two layers, so that a case takes a second;
 kills, races and closed streams get processes of their own. Arguments: groups to run (all without any); `--quick` takes the rows that need
 neither a model nor a process of their own; `--processes 1` does not share the rows between two; `--times` prints the seconds of each row."""
-import argparse, contextlib, functools, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
+import argparse, contextlib, functools, gzip, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
 from dataclasses import dataclass
 from collections import Counter
 from importlib import import_module
@@ -247,6 +247,107 @@ def _(d):
     rows = sums(20) + [dict(question='How many '+'9'*5000+'?', answer='It is '+'9'*5000+'\n#### '+'9'*5000), dict(question='What \ud800 is it?', answer='1 = 1\n#### 1')]
     r = ask('tiny_train', *flags(d/'out', *own(write(d, 'train.jsonl', jsonl(rows)))))
     return r.problem(0) if r.status==0 else r.problem(2)
+
+def splits_of(path, **keys):
+    "What the rows in `path` become, without a model"
+    from tiny_reasoning.splits import make_splits
+    return make_splits(config.load_config('cpu', num_samples=-1, test_samples=2, **{'data.dataset_name':str(path), 'data.templates':None, 'data.unseen_samples':0} | keys))
+
+def kept(name, file, data, n=20, answers=None, **keys):
+    "Add a case in which `n` rows of a data file are kept, with `answers` where given, and each reply that is taught scores 1"
+    def run(d):
+        from tiny_reasoning.data import score, to_reply
+        s = splits_of(write(d, file, data), **keys)
+        rows = s.train+s.validation+s.test
+        if len(rows)!=n: return f'{len(rows)} rows, not {n}; dropped: {dict(s.dropped)}'
+        wrong = [o for o in rows if score(o, to_reply(o), strict=True)!=1]
+        if wrong: return f'its own reply is wrong: {wrong[0]}'
+        if answers and {o['answer'] for o in rows}!=answers: return f'answers {sorted({o["answer"] for o in rows})}'
+    cases.append(Case('data', name, run))
+
+def same_answers(answer): return [o | dict(answer=f'That makes {answer}.\n#### {answer}') for o in sums(20)]
+
+read_as = {'21,50,000':'2150000', '12 500':'12500', "1'234":'1234', '1 234 567':'1234567', '1.2e6':'1200000', '2.5 million':'2500000', '10^6':'1000000', r'1.5\times 10^{3}':'1500',
+    '২১':'21', '１２':'12', '2½':'5/2', '-$5':'-5', '45%':'45', '9007199254740993':'9007199254740993', '0.0000004':'0.0000004', '5 m^2':'5'}
+for spelled,answer in read_as.items(): kept(f'an answer {spelled}', 'train.jsonl', jsonl(same_answers(spelled)), answers={answer})
+unread = ('3:4', '3,5', '1.234,56', r'5\sqrt{2}', '2^10', '5!', '7 or 8', 'not 7 but 8', 'between 7 and 9', 'x = 5', '5x', '3 dozen', '5k', '5万', '0x10', '1_000', '- 7', '(5)', '~5', 'B', '1/0', '9'*5000)
+for spelled in unread:
+    for method in ('sft', 'grpo'):
+        refused('data', f'an answer {spelled[:20]}, {method}', lambda d, spelled=spelled, method=method: flags(d/'out', '--training.method', method, *own(write(d, 'train.jsonl', jsonl(same_answers(spelled))))), 'one number')
+refused('data', 'headings with the mark, and no answer', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', jsonl([o | dict(answer='#### Step 1\nCount.\n#### Step 2\nAdd 3.') for o in sums(20)])))), 'No usable rows')
+refused('data', 'a special token in each solution', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', jsonl([o | dict(answer='<|im_end|> '+o['answer']) for o in sums(20)])))), 'special token')
+
+asked,solved = [o['question'] for o in sums(20)], [o['answer'] for o in sums(20)]
+chats = [[('user', q), ('assistant', a)] for q,a in zip(asked, solved)]
+shapes = {'problem, solution': [dict(problem=q, solution=a) for q,a in zip(asked, solved)], 'Alpaca': [dict(instruction=q, input='', output=a) for q,a in zip(asked, solved)],
+    'messages': [dict(messages=[dict(role=r, content=t) for r,t in o]) for o in chats], 'ShareGPT': [dict(conversations=[{'from':dict(user='human', assistant='gpt')[r], 'value':t} for r,t in o]) for o in chats],
+    'a prompt and a completion': [dict(prompt=q, completion=a) for q,a in zip(asked, solved)], 'reasoning beside the answer': [dict(question=q, reasoning=a.split('\n')[0], answer=a.split()[-1]) for q,a in zip(asked, solved)],
+    'boxed': [dict(question=q, answer=a.replace('\n#### ', r'. So it is \boxed{')+'}.') for q,a in zip(asked, solved)], 'think and answer tags': [dict(question=q, answer=f'<think>{a.split(chr(10))[0]}</think>\n<answer>{a.split()[-1]}</answer>') for q,a in zip(asked, solved)]}
+for name,rows in shapes.items(): kept(f'{name}: read', 'train.jsonl', jsonl(rows), answers={o.split()[-1] for o in solved})
+kept('named columns: read', 'train.jsonl', jsonl([dict(text=q, label=a) for q,a in zip(asked, solved)]), **{'data.columns':dict(question='text', answer='label')})
+refused('data', 'named columns that are not there', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', good)), '--data.columns', '{question: text}'), 'columns')
+refused('data', 'an unknown name of a column', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', good)), '--data.columns', '{quest: text}'), 'data.columns')
+
+def sheet(by, head='question,answer'): return head.replace(',', by)+'\n' + ''.join(by.join(f'"{v}"' for v in o.values())+'\n' for o in sums(20))
+files = {'a byte order mark':('train.jsonl', '\ufeff'+good), 'a list over lines':('train.json', json.dumps(sums(20), indent=1)), 'objects over lines':('train.json', '\n'.join(json.dumps(o, indent=1) for o in sums(20))),
+    'a list for each column':('train.json', json.dumps(dict(question=asked, answer=solved))), 'csv':('train.csv', sheet(',')), 'semicolons':('train.csv', sheet(';')), 'tabs':('train.tsv', sheet('\t')),
+    'capital names':('train.csv', sheet(',', 'Question,ANSWER')), 'csv with a byte order mark':('train.CSV', '\ufeff'+sheet(',')), 'compressed':('train.jsonl.gz', gzip.compress(good.encode())), 'line ends of Windows':('train.jsonl', good.replace('\n', '\r\n'))}
+for name,(file,data) in files.items(): kept(f'{name}: read', file, data)
+refused('data', 'a csv row that is too long', lambda d: flags(d/'out', *own(write(d, 'train.csv', sheet(',')+'a,b,c\n'))), 'row 21')
+kept('a late fraction and an empty cell', 'train.csv', 'question,answer\n'+''.join(f'What is {i} and 5?,{i+5}\n' for i in range(3000))+'A half of a half?,1/4\nWhat?,\nMany?,12345678901234567\n', n=3002, **{'training.method':'grpo'})
+kept('brackets make two questions', 'train.jsonl', jsonl([dict(question=f'What is {q}?', answer=f'It is {a}\n#### {a}') for i in range(2, 12) for q,a in ((f'2*({i}+4)', 2*(i+4)), (f'2*{i}+4', 2*i+4))]))
+refused('data', 'answers that contradict each other', lambda d: flags(d/'out', *own(write(d, 'train.jsonl', jsonl([o for i in (1, 2) for o in [dict(question=q, answer=f'1+{i} = {1+i}\n#### {1+i}') for q in asked]])))), 'contradicts another row')
+
+@case('data', 'a test file without answers: test rows are set aside')
+def _(d):
+    write(d, 'mine/test.csv', 'id,question\n1,How many?\n')
+    s = splits_of(write(d, 'mine/train.jsonl', good).parent)
+    return None if s.set_aside and len(s.test)==2 else f'{len(s.test)} test rows'
+
+@case('data', 'several solutions, with a test file and without')
+def _(d):
+    rows = [o | dict(answer=w+o['answer']) for o in sums(12) for w in ('Count on.\n', 'Add.\n', 'Both.\n')]
+    alone = splits_of(write(d, 'a/train.jsonl', jsonl(rows)).parent)
+    write(d, 'b/test.jsonl', jsonl(sums(2, start=50)))
+    beside = splits_of(write(d, 'b/train.jsonl', jsonl(rows)).parent)
+    got = [len(o.train+o.validation) for o in (alone, beside)]
+    return None if got==[30, 36] else f'{got} rows'
+
+@case('data', 'other content with the same time and size is read anew')
+def _(d):
+    seen = []
+    for answer in ('1', '2'):
+        path = write(d, 'train.jsonl', jsonl(same_answers(answer)))
+        os.utime(path, (1, 1))
+        seen.append(splits_of(path).train[0]['answer'])
+    return None if seen==['1', '2'] else f'{seen}'
+
+@case('data', 'a parquet file with an Image column asks nobody')
+def _(d):
+    import datasets, socket, pyarrow as pa, pyarrow.parquet as pq
+    from unittest import mock
+    features = datasets.Features(question=datasets.Value('string'), answer=datasets.Value('string'), image=datasets.Image())
+    rows = [o | dict(image=dict(bytes=None, path='http://nowhere.example/x.png')) for o in sums(20)]
+    pq.write_table(pa.Table.from_pylist(rows, features.arrow_schema), d/'train.parquet')
+    with mock.patch.object(socket.socket, 'connect', side_effect=AssertionError('a request')), mock.patch.object(socket, 'getaddrinfo', side_effect=AssertionError('a request')): s = splits_of(d/'train.parquet')
+    return None if len(s.train+s.validation+s.test)==20 else 'rows are missing'
+
+@case('data', 'what `save_to_disk` wrote')
+def _(d):
+    import datasets
+    rows = datasets.Dataset.from_list(sums(20))
+    rows.save_to_disk(d/'one')
+    datasets.DatasetDict(train=rows, test=datasets.Dataset.from_list(sums(5, start=50))).save_to_disk(d/'two')
+    got = [(len(o.train+o.validation), len(o.test), o.set_aside) for o in map(splits_of, (d/'one', d/'two'))]
+    return None if got==[(18, 2, True), (20, 2, False)] else f'{got}'
+
+@case('data', 'replies of 200,000 characters are read in a second')
+def _(d):
+    from tiny_reasoning.data import answer_text, has_format, question_key, read_answer, split_solution, to_row
+    for o in ('7', '1,1', '1,11', '1+1', '1 ', ' ', '1/', r'\boxed{', r'\boxed{{}', r'\frac{', '10^', 'answer ', '-', '</think>', '**Final Answer:**', '<<', '(', '(aa ', '####', '<answer>', '<think>', 'a! ', '⁰', '1.', "1'", '\n'):
+        text,start = o*(200_000//len(o)), time.time()
+        for f in (read_answer, answer_text, has_format, question_key, split_solution, lambda t: to_row('What?', t+'\n#### 1'), lambda t: read_answer(f'**Final Answer:** 1{t}')): f(text)
+        if time.time()-start>5: return f'{time.time()-start:.0f} s for {o!r}'
 
 # --- models and adapters from strangers
 def cut(path, n=None):

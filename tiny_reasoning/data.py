@@ -134,8 +134,8 @@ def _with_powers(text):
     text = _superscripts.sub(lambda m: '^'+unicodedata.normalize('NFKC', m[0]), text)
     return _power.sub(lambda m: f'{m[1] or 1}e{m[2] or m[3]}', _plain(text))
 
-# %% ../nbs/01_data.ipynb #c0083c0f
-_letter = 'A-Za-zÀ-ɏ\u4e00-\u9fff'
+# %% ../nbs/01_data.ipynb #da672a30
+_letter = 'A-Za-zÀ-ÖØ-öø-ɏ\u4e00-\u9fff'
 _unit = re.compile(rf'''\s*(?:[%°]|/(?=[{_letter}]{{2}})|['"](?!\d)|(?=[{_letter}]))
     (?:[{_letter}\s.'’"%°/-]|(?<=m)\^?[23]\b|(?<=[a-z]{{2}})\^[23]\b){{0,60}}''', re.X)
 _no_unit = re.compile(r'''\b(?:and|or|to|but|not|plus|minus|than|pi|sqrt|root|squared|cubed|factorial|choose|mod|remainder
@@ -158,15 +158,17 @@ def _value(digits):
     try: return Fraction(digits)
     except (ValueError, ZeroDivisionError): return None
 
-# %% ../nbs/01_data.ipynb #8c46850a
+# %% ../nbs/01_data.ipynb #68d9d0cf
+_joined = re.compile(r'\d\s*(?:[$¢-¥₠-⃏]|\\[()\[\]$])\s*\d') # 3€50
+_space = re.compile(r'\\[,;:! ]')
 _before = re.compile(r'[\s*`]*\+?(?:(?:Rs\.?|INR|USD?|EUR|GBP)\s*(?=[\d.]))?')
 
 def read_number(
     text:str # What stands where an answer belongs
 ): # The answer as digits (`'1200'`, `'-0.5'`, `'3/4'`), or None
     "The number that `text` is, with a sign and a unit at most; None if it says more, or nothing"
-    if len(text)>4000: return None
-    text = _with_powers(text)
+    if len(text)>4000 or _joined.search(text): return None
+    text = _with_powers(_space.sub('\u2009', text))
     m = _amount.match(text, _before.match(text).end())
     if not m or not _is_unit(text[m.end():].rstrip(' \n.*`')): return None
     digits = _digits(m)
