@@ -90,6 +90,7 @@ readme: install         ## README.md from nbs/index.ipynb
 prepare: install        ## Before a commit: export, clean, README
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
+	$(BIN)/python .ci/check.py tidy
 	$(BIN)/python .ci/check.py readme
 
 docs: install           ## The site in _docs with Quarto; without it, check every link and picture

@@ -23,7 +23,16 @@ def unchanged(globs, cmd, why):
     if diff: raise Failed(f"{cmd} changed {', '.join(diff)}: {why}")
 
 def exported(): unchanged([f'{lib}/**/*.py', f'{lib}/*.py'], 'nbdev_export', 'the notebooks and the package had drifted apart')
-def cleaned(): unchanged(['nbs/**/*.ipynb'], 'nbdev_clean', 'run nbdev_clean (or nbdev_install_hooks) before committing')
+def tidy():
+    "Drop the state of widgets from the notebooks, which `nbdev_clean` keeps: random ids, thousands of lines, and nothing that the site shows"
+    for f in sorted(nbs.glob('*.ipynb')):
+        nb = json.loads(f.read_text())
+        if nb['metadata'].pop('widgets', None): f.write_text(json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True)+'\n')
+
+def cleaned():
+    unchanged(['nbs/**/*.ipynb'], 'nbdev_clean', 'run nbdev_clean (or nbdev_install_hooks) before committing')
+    kept = [f.name for f in sorted(nbs.glob('*.ipynb')) if 'widgets' in json.loads(f.read_text())['metadata']]
+    if kept: raise Failed(f'{", ".join(kept)}: the state of widgets is in the notebook; run `make prepare`')
 
 def pictures():
     "Where a cell gave a figure, its picture is stored, and not its name alone"
@@ -194,5 +203,5 @@ def test():
     sys.exit(bool(failed))
 
 if __name__=='__main__':
-    try: print({'test':test, 'readme':readme, 'docs':docs}[sys.argv[1]]() or '', end='\n' if sys.argv[1]=='docs' else '')
+    try: print({'test':test, 'readme':readme, 'docs':docs, 'tidy':tidy}[sys.argv[1]]() or '', end='\n' if sys.argv[1]=='docs' else '')
     except Failed as e: sys.exit(str(e))

@@ -2,6 +2,7 @@
 configuration key, `--port` and `--browser`. Without an adapter of its own it uses the one that `make quickstart` leaves."""
 import os,sys,tempfile
 from pathlib import Path
+from tiny_reasoning.adapter import run_config
 from tiny_reasoning.command import parse_args,setup_log
 from tiny_reasoning.config import TinyReasoningError
 
@@ -21,7 +22,7 @@ def hook(req, notebook, cwd):
 def main():
     os.chdir(root)
     setup_log()
-    try: cfg,flags,show = parse_args(page, prog='make demo')
+    try: cfg,flags,show = parse_args(page, prog='make demo', load=run_config)
     except TinyReasoningError as e: sys.exit(f'make demo: {e}')
     if show: return print(cfg.to_yaml(), end='')
     p,quick = (Path(o).resolve() for o in (cfg.project.adapter_path, 'outputs/quickstart/lora_adapter'))

@@ -17,13 +17,12 @@ from tqdm import tqdm
 from tiny_reasoning import command as shell_commands, config
 from tiny_reasoning.command import command, setup_log
 from tiny_reasoning.config import config_keys, log, short_names, type_name
-from tiny_reasoning.files import Ledger
 
 seconds = 30 # The longest that an error may take in this process; one of its own has to import everything first, perhaps beside another one: three times that
 logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
 control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 
-commands = dict(tiny_train=('train','train'), tiny_eval=('eval','evaluate'), tiny_chat=('chat','chat_in_terminal'), tiny_traces=('traces','traces')) # Command -> module and function
+commands = dict(tiny_train='train', tiny_eval='eval', tiny_chat='chat', tiny_traces='traces') # Command -> module with its `main`
 
 @dataclass
 class Outcome:
@@ -54,13 +53,13 @@ class Outcome:
 
 def ask(name, *argv):
     "Run the command `name` with `argv` in this process"
-    module,f = commands[name]
-    f = getattr(import_module(f'tiny_reasoning.{module}'), f)
+    main = import_module(f'tiny_reasoning.{commands[name]}').main
+    sys.argv = [name, *(str(o) for o in argv)]
     out,err,start = io.StringIO(), io.StringIO(), time.time()
     for h in log.handlers: h.setStream(err)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try: command(f, [str(o) for o in argv], prog=name)
+            try: main()
             finally:
                 for h in log.handlers: h.setStream(err)
         status = 0
@@ -143,12 +142,9 @@ four = ['--max_steps', '4', '--training.save_total_limit', '9']
 
 def unfinished(out, steps):
     "The finished run in `out` as if it had been stopped before its checkpoints `steps`, a pattern"
-    led = Ledger(out)
     for o in sorted(out.glob(f'checkpoint-{steps}')): shutil.rmtree(o)
     for o in ('run.json', 'loss.png'): (out/o).unlink(missing_ok=True)
     shutil.rmtree(out/'lora_adapter')
-    led.files = {k:v for k,v in led.files.items() if (out/k).exists()}
-    led.save()
     return out
 
 def begun(d):
@@ -379,10 +375,11 @@ def first(ts): return sorted(ts)[0]
 weights = {'without its first tensor': lambda ts: {k:v for k,v in ts.items() if k!=first(ts)}, 'with half of its tensors': lambda ts: dict(sorted(ts.items())[::2]),
     'with an unknown tensor': lambda ts: ts | {'model.layers.9.nothing.weight':ts[first(ts)].clone()}, 'with a mis-shaped tensor': lambda ts: ts | {first(ts):ts[first(ts)][:-1].clone()},
     'with NaN': spoil(math.nan), 'with infinity': spoil(math.inf), 'with minus infinity': spoil(-math.inf), 'with unknown tensors only': lambda ts: {f'x.{k}':v for k,v in ts.items()}}
-harm = {name:lambda m, f=f: tensors(m/'model.safetensors', f) for name,f in weights.items()}
+finite = [o for o in weights if 'NaN' not in o and 'infinity' not in o] # a model that is not finite says so in its first reply
+harm = {o:lambda m, f=weights[o]: tensors(m/'model.safetensors', f) for o in finite}
 harm |= {f'{o}: {how}':lambda m, o=o, f=f: f(m/o) for o in ('config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json')
     for how,f in {'missing':Path.unlink, 'empty':lambda p: p.write_bytes(b''), 'cut':cut, 'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size), 'a list':lambda p: p.write_text('[]'),
-        'a folder':lambda p: p.unlink() or p.mkdir()}.items() if not (o=='tokenizer_config.json' and how=='missing')}
+        'a folder':lambda p: p.unlink() or p.mkdir()}.items() if not (o=='tokenizer_config.json' and how in ('missing', 'a folder'))}
 harm |= {'no chat template': lambda m: (m/'chat_template.jinja').unlink(), 'a broken template': lambda m: (m/'chat_template.jinja').write_text('{% for'),
     'a template that fails': lambda m: (m/'chat_template.jinja').write_text('{{ raise_exception("no") }}'), 'unknown type': lambda m: edit(m/'config.json', model_type='nothing'),
     'no type': lambda m: edit(m/'config.json', model_type=None), 'bert': lambda m: edit(m/'config.json', model_type='bert'), 'more layers': lambda m: edit(m/'config.json', num_hidden_layers=3),
@@ -461,7 +458,11 @@ refused('reinforcement', 'an unknown method', lambda d: flags(d/'out', '--traini
 refused('reinforcement', 'Unsloth', lambda d: grpo(d/'out', '--model.backend', 'unsloth'), 'model.backend')
 refused('reinforcement', 'over a run of sft without --overwrite', lambda d: grpo(trained(d)), '--overwrite')
 refused('reinforcement', '--resume of a run of sft', lambda d: grpo(begun(d), *four, '--resume'), 'training.method differs')
-refused('reinforcement', 'a samples.jsonl that is not ours', lambda d: grpo(write(d, 'out/samples.jsonl', 'mine').parent), 'samples.jsonl')
+
+@case('reinforcement', 'a samples.jsonl that is not ours is moved')
+def _(d):
+    r = ask('tiny_train', *grpo(write(d, 'out/samples.jsonl', 'mine').parent))
+    return r.problem(0) or lost(d, 'samples.jsonl')
 
 @case('reinforcement', 'stopped and resumed, the end is the same')
 def _(d):
@@ -481,32 +482,63 @@ for name,f in folders.items():
     refused('paths', f'output_dir: {name}', lambda d, f=f: flags(f(d)), 'output_dir')
     refused('paths', f'adapter_path: {name}', lambda d, f=f: flags(d/'out', '--adapter_path', f(d)), 'adapter_path')
 
-theirs = ('README.md', 'config.yaml', 'loss.png', 'run.json', 'run_files.json', 'checkpoint-1/model.safetensors', 'checkpoint-2/adapter_model.safetensors', 'checkpoint-500/model.safetensors', 'checkpoint-900/pytorch_model.bin', 'checkpoint-1-backup/notes.txt',
-    'checkpoint-best-2024/a.bin', 'checkpoint-notes1', 'eval.json', 'report.html', 'predictions.jsonl', 'lora_adapter/README.md', 'lora_adapter/config.yaml', 'lora_adapter/tokenizer.json', 'lora_adapter/adapter_config.json', 'notes/mine.txt')
+theirs = (
+    'README.md', 'config.yaml', 'loss.png', 'run.json', 'data.json', 'eval.json', 'report.html', 'predictions.jsonl', 'notes/mine.txt',
+    'checkpoint-1/model.safetensors', 'checkpoint-2/adapter_model.safetensors', 'checkpoint-2/complete', 'checkpoint-500/model.safetensors', 'checkpoint-900/pytorch_model.bin',
+    'checkpoint-1-backup/notes.txt', 'checkpoint-1-backup/complete', 'checkpoint-best-2024/a.bin', 'checkpoint-notes1', 'checkpoint-7',
+    'lora_adapter/README.md', 'lora_adapter/config.yaml', 'lora_adapter/tokenizer.json', 'lora_adapter/adapter_config.json', 'replaced/notes.txt')
+
+def lost(d, name):
+    "In words, that somebody's file `name` is nowhere below `d`; None where it is there or was moved"
+    if not any(o.read_bytes()==b'mine' for o in Path(d).rglob(Path(name).name) if o.is_file()): return f'{name} is lost'
+
 for o in theirs:
     for over in ((), ('--overwrite',)):
-        @case('what is not ours', f'{o} in a fresh folder {" ".join(over)}')
+        @case('what is not ours', f'{o} in a fresh folder {" ".join(over)}'.rstrip())
         def _(d, o=o, over=over):
             write(d, f'out/{o}', 'mine')
             r = ask('tiny_train', *flags(d/'out', *over, '--training.save_total_limit', '1'))
-            if (d/'out'/o).read_text()!='mine': return 'it is not what it was'
-            return r.problem(0) if r.status==0 else r.problem(2)
+            return lost(d, o) or r.problem(2 if r.status and not over else 0)
     @case('what is not ours', f'{o} beside a run, --overwrite')
     def _(d, o=o):
         out = trained(d)
         if (out/o).exists(): o = o.replace('/', '/my-', 1) if '/' in o else f'my-{o}'
         write(out, o, 'mine')
         r = ask('tiny_train', *flags(out, '--overwrite', '--seed', '5'))
-        if (out/o).read_text()!='mine': return 'it is not what it was'
-        return r.problem(0) if r.status==0 else r.problem(2)
+        return lost(d, o) or r.problem(0)
+    @case('what is not ours', f'{o} beside a run, --resume')
+    def _(d, o=o):
+        out = begun(d)
+        if (out/o).exists(): o = o.replace('/', '/my-', 1) if '/' in o else f'my-{o}'
+        write(out, o, 'mine')
+        r = ask('tiny_train', *flags(out, *four, '--resume'))
+        return lost(d, o) or r.problem(2 if r.status else 0)
+
+@case('what is not ours', 'the old run, after --overwrite')
+def _(d):
+    out = trained(d)
+    old = snapshot(out)
+    r = ask('tiny_train', *flags(out, '--overwrite', '--seed', '5'))
+    moved, = (out/'replaced').iterdir()
+    return r.problem(0) or changed(old, moved)
+
+@case('what is not ours', 'an adapter elsewhere, after --overwrite')
+def _(d):
+    adapter = Path(shutil.copytree(trained(d)/'lora_adapter', d/'elsewhere'))
+    old = snapshot(adapter)
+    r = ask('tiny_train', *flags(d/'new', '--overwrite', '--adapter_path', adapter))
+    moved, = (d/'replaced').iterdir()
+    return r.problem(0) or changed(old, moved/'elsewhere')
+
+for over in ((), ('--overwrite',)):
+    refused('what is not ours', f'adapter_path holds the run {" ".join(over)}'.rstrip(), lambda d, over=over: flags(d/'a'/'out', *over, '--adapter_path', write(d, 'a/notes.txt', 'mine').parent), 'adapter_path')
 
 @case('what is not ours', 'a link named as a checkpoint')
 def _(d):
     out,far = trained(d), write(d, 'far/keep.txt', 'mine').parent
     (out/'checkpoint-7').symlink_to(far)
     r = ask('tiny_train', *flags(out, '--overwrite'))
-    if not (far/'keep.txt').exists(): return 'what the link points to is gone'
-    return r.problem(0) if r.status==0 else r.problem(2)
+    return lost(d, 'keep.txt') or r.problem(0)
 
 fails = {'galore_adamw':('--training.optim', 'galore_adamw'), 'a schedule without its arguments':('--training.lr_scheduler_type', 'cosine_with_min_lr'), 'an unknown optimiser':('--training.optim', 'adamm'),
     'an unknown schedule':('--training.lr_scheduler_type', 'linearly'), 'a huge batch':('--batch_size', '1'+'0'*30), 'a huge rank':('--lora_r', '1'+'0'*12), 'huge alpha':('--lora_alpha', '9'*400), 'many samples':('--num_samples', '1'+'0'*30),
@@ -521,7 +553,7 @@ for name,more in fails.items():
         r = ask('tiny_train', *flags(out, '--overwrite', *(more or ('--adapter_path', write(d, 'f', 'x')/'a'))))
         return r.problem(2) or changed(old, out)
 
-# --- going on
+# --- continuing
 part = {f'{o}: {how}':(o, f) for o in ('adapter_model.safetensors', 'adapter_config.json', 'optimizer.pt', 'scheduler.pt', 'rng_state.pth', 'trainer_state.json')
     for how,f in {'missing':Path.unlink, 'empty':lambda p: p.write_bytes(b''), 'cut':cut, 'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size), 'text':lambda p: p.write_text('null')}.items()}
 for name,(o,f) in part.items():
@@ -530,17 +562,19 @@ for name,(o,f) in part.items():
         out = begun(d)
         f(out/'checkpoint-2'/o)
         r = ask('tiny_train', *flags(out, *four, '--resume'))
+        if p := r.problem(2, 'checkpoint-2'): return p
+        (out/'checkpoint-2').rename(d/'away')
+        r = ask('tiny_train', *flags(out, *four, '--resume'))
         if r.status: return r.problem(0)
         run = json.loads((out/'run.json').read_text())
         whole = json.loads((cache/('run' + '_'.join(four))/'run.json').read_text())
-        if run['resumed_from']!=1: return f'it went on from {run["resumed_from"]}'
-        if 'checkpoint-2' not in r.err: return 'the damaged checkpoint is not named'
+        if run['resumed_from']!=1: return f'it continued from {run["resumed_from"]}'
         end = [[h['eval_loss'] for h in o['history'] if 'eval_loss' in h][-1] for o in (run, whole)]
         if abs(end[0]-end[1])>1e-4: return f'losses {end}'
 differ = {'another seed':('--seed', '5'), 'more rows':('--num_samples', '14'), 'another rank':('--lora_r', '4'), 'another rate':('--learning_rate', '0.5'), 'another batch':('--batch_size', '3'), 'another optimiser':('--training.optim', 'sgd'),
     'another prompt':('--data.system_prompt', 'Hi'), 'more steps':('--max_steps', '5')}
 for name,more in differ.items(): refused('resume', name, lambda d, more=more: flags(begun(d), *four, '--resume', *more), 'differs', before=None)
-for name,o in {'no config.yaml':'config.yaml'}.items():
+for name,o in {'no config.yaml':'config.yaml', 'no data.json':'data.json'}.items():
     refused('resume', name, lambda d, o=o: [(begun(d)/o).unlink(), *flags(d/'out', *four, '--resume')][1:])
 for name,data in {'a list':'[]', 'broken':'training: [', 'empty':''}.items():
     refused('resume', f'config.yaml: {name}', lambda d, data=data: [write(begun(d), 'config.yaml', data), *flags(d/'out', *four, '--resume')][1:])
@@ -562,13 +596,8 @@ def _(d): return ask('tiny_train', *flags(d/'out', '--resume')).problem(0)
 
 def last_loss(out): return [o['eval_loss'] for o in json.loads((out/'run.json').read_text())['history'] if 'eval_loss' in o][-1]
 
-def forget(out, *names):
-    "Take `names` out of the list of files in `out`, as if they had never been finished"
-    led = Ledger(out)
-    led.files = {k:v for k,v in led.files.items() if k not in names}
-    led.save()
-
-saved = {'run.json':lambda a: None, 'the adapter was recorded':lambda a: forget(a, *Ledger(a).files), 'the second file of the adapter':lambda a: forget(a, *Ledger(a).files) or (a/'adapter_model.safetensors').unlink()}
+part_of = lambda a: a.rename(a.with_name('.lora_adapter.part'))
+saved = {'run.json':lambda a: None, 'the adapter was renamed':part_of, 'the adapter was written':lambda a: (part_of(a)/'adapter_model.safetensors').unlink()}
 for name,f in saved.items():
     @case('resume', f'killed before {name}')
     def _(d, f=f):
@@ -577,16 +606,22 @@ for name,f in saved.items():
         if r.status: return r.problem(0)
         want = last_loss(out)
         for o in ('run.json', 'loss.png'): (out/o).unlink()
-        forget(out, 'run.json', 'loss.png')
         f(out/'lora_adapter')
         r = ask('tiny_train', *flags(out, *four, '--resume'))
         return r.problem(0) or (f'{last_loss(out)}, not {want}' if last_loss(out)!=want else None)
 
-@case('resume', 'killed before its first two files')
+@case('resume', 'killed after its first file')
 def _(d):
-    (d/'out').mkdir()
-    Ledger(d/'out').claim('config.yaml', 'data.json', 'run.json', 'loss.png')
+    write(d, 'out/data.json', '{}')
     return ask('tiny_train', *flags(d/'out', '--resume')).problem(0)
+
+@case('resume', 'killed while it wrote a checkpoint')
+def _(d):
+    out = begun(d)
+    (out/'checkpoint-2'/'complete').unlink()
+    (out/'checkpoint-2'/'optimizer.pt').unlink()
+    r = ask('tiny_train', *flags(out, *four, '--resume'))
+    return r.problem(0) or (None if json.loads((out/'run.json').read_text())['resumed_from']==1 else 'it continued from another step')
 
 refused('resume', 'an adapter of another run', lambda d: flags(begun(d/'one'), *four, '--resume', '--adapter_path', trained(d/'two')/'lora_adapter'), 'another adapter')
 
@@ -596,17 +631,11 @@ def first_best(d):
     state = out/'checkpoint-2'/'trainer_state.json'
     before = json.loads(state.read_text())
     state.write_text(json.dumps(before | dict(best_metric=1., best_global_step=1, best_model_checkpoint=str(Path(before['best_model_checkpoint']).with_name('checkpoint-1')))))
-    Ledger(out).record('checkpoint-2')
     return out
 
 for name,f in {'missing':Path.unlink, 'cut':cut, 'zeros':lambda p: p.write_bytes(b'\0'*p.stat().st_size)}.items():
-    @case('a damaged best checkpoint', name)
-    def _(d, f=f):
-        out = first_best(d)
-        f(out/'checkpoint-1'/'adapter_model.safetensors')
-        r = ask('tiny_train', *flags(out, *four, '--resume'))
-        if 'checkpoint-1/adapter_model.safetensors' not in r.err: return 'the damage is not named'
-        return r.problem(0) if r.status==0 else r.problem(2)
+    refused('a damaged best checkpoint', name, lambda d, f=f: [f(first_best(d)/'checkpoint-1'/'adapter_model.safetensors'), *flags(d/'out', *four, '--resume')][1:], 'checkpoint-1/adapter_model.safetensors')
+refused('a damaged best checkpoint', 'not complete', lambda d: [(first_best(d)/'checkpoint-1'/'complete').unlink(), *flags(d/'out', *four, '--resume')][1:], 'checkpoint-1/complete')
 
 @case('a damaged best checkpoint', 'whole, in a folder that was renamed')
 def _(d):
@@ -618,14 +647,7 @@ def _(d):
 for name,made in {'an export':'export.json', 'traces':'traces.json'}.items():
     for where in ('--output_dir', '--adapter_path'):
         for more in ((), ('--overwrite',)):
-            @case('what is not ours', f'{where} on {name} {" ".join(more)}'.rstrip())
-            def _(d, made=made, where=where, more=more):
-                files = [write(d, f'theirs/{o}', '{}') for o in (made, 'model.safetensors', 'train.jsonl')]
-                led = Ledger(d/'theirs')
-                led.claimed = [o.name for o in files]
-                led.record(*led.claimed)
-                r = ask('tiny_train', *flags(d/'out', where, d/'theirs', *more))
-                return r.problem(2, made) or next((f'{o.name} is gone' for o in files if not o.exists()), None)
+            refused('what is not ours', f'{where} on {name} {" ".join(more)}'.rstrip(), lambda d, made=made, where=where, more=more: flags(d/'out', where, write(d, f'theirs/{made}', '{}').parent, *more), made)
 
 # --- runs that go wrong
 for v in ('1e30', '1e8', '1e20'):
@@ -918,7 +940,7 @@ for second in ('train', 'train --overwrite', 'eval --base_only'):
     @case('two at once', f'tiny_train and tiny_{second}')
     def _(d, second=second):
         p = start('tiny_reasoning.train', *flags(d/'out', '--max_steps', '400', '--training.save_total_limit', '2'))
-        until(lambda: list((d/'out').glob('checkpoint-*')))
+        until(lambda: list((d/'out').glob('checkpoint-*/complete')))
         module,*more = second.split()
         r = shell(sys.executable, '-m', f'tiny_reasoning.{module}', *flags(d/'out', *more))
         p.send_signal(signal.SIGTERM)
@@ -931,7 +953,7 @@ for sig,status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 
         @case('signals', f'{sig.name} in {when}')
         def _(d, sig=sig, status=status, when=when):
             p = start('tiny_reasoning.train', *flags(d/'out', '--max_steps', '400'))
-            if when=='training': until(lambda: list((d/'out').glob('checkpoint-*')))
+            if when=='training': until(lambda: list((d/'out').glob('checkpoint-*/complete')))
             else: p.stderr.readline() # It says that it has started
             p.send_signal(sig)
             try: err = p.communicate(timeout=3*seconds)[1]
@@ -958,7 +980,7 @@ for i in range(8):
         if len(got)!=12 or abs(got[-1]-want[-1])>1e-4: return f'{got[-1:]} after {len(got)} validations, not {want[-1:]}'
 
 # --- what comes in and goes out
-for name,(mod,_) in commands.items():
+for name,mod in commands.items():
     def run_head(d, mod=mod):
         r = shell('sh', '-c', f'"{sys.executable}" -m tiny_reasoning.{mod} --config cpu --show_config | true')
         return 'a traceback' if 'Traceback' in r.err or 'Exception ignored' in r.err else None
@@ -981,6 +1003,13 @@ for name,more in {'a question of 1 MB':('--question', 'a '*60_000), 'a tiny temp
     def _(d, more=more):
         r = ask('tiny_chat', *flags(d/'out', '--base', *more))
         return r.problem(0) if r.status==0 else ('Traceback' in r.err and r.err[-300:]) or (None if r.status==2 else f'status {r.status}')
+
+@case('chat', "the run's own model and prompt, where no --config is given")
+def _(d):
+    out = trained(d, '--data.system_prompt', 'Be brief.')
+    r = ask('tiny_chat', '--output_dir', out, '--question', '1+1?', '--evaluation.max_new_tokens', '4')
+    if 'Settings of the run' not in r.err or 'evaluation.max_new_tokens 8' not in r.err: return f'it did not take them: {r.err[-300:]}'
+    return r.problem(2, 'no answer')
 
 # --- the campaign
 fast = 'configuration', 'data', 'paths' # Groups of `--quick`, whose rows end before a model is loaded

@@ -7,7 +7,7 @@ from pathlib import Path
 
 os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 from tqdm import tqdm
-from tiny_reasoning.files import Ledger
+from tiny_reasoning.train import is_complete
 
 save_steps,max_steps,most = 4,20,6 # A run is killed at most `most` times
 settings = (f'--config cpu --max_steps {max_steps} --save_steps {save_steps} --eval_steps {save_steps} --training.logging_steps 1 --warmup_steps 2 --batch_size 1 '
@@ -60,7 +60,7 @@ class Run:
         return self.process.poll() is None
 
     @property
-    def complete(self): return 'run.json' in Ledger(self.folder/'out').files
+    def complete(self): return is_complete(self.folder/'out')
 
     def lost(self):
         "Steps that this process had to do again, once it has begun; None before"

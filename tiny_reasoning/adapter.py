@@ -7,8 +7,8 @@ __all__ = ['lora_targets', 'check_lora', 'add_lora', 'use_checkpointing', 'train
            'adapter_digest', 'has_adapter', 'check_adapter', 'run_config', 'adapter_shape', 'load_adapter',
            'with_adapter', 'check_init', 'start_adapter', 'merged']
 
-# %% ../nbs/02a_adapter.ipynb #f31ae775
-import hashlib, json
+# %% ../nbs/02a_adapter.ipynb #9d4af93d
+import hashlib, json, re
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -76,8 +76,8 @@ def add_lora(
         import peft
         model = peft.get_peft_model(_prepare(model), peft.LoraConfig(task_type='CAUSAL_LM', **shape))
     n,total = model.get_nb_trainable_parameters()
-    kinds = len(lora.target_modules)
-    log.info(f'LoRA r={lora.r} on {kinds} kinds of layer: {n:,} of {total:,} parameters train ({n/total:.2%}); {memory_used():.1f} GB in use')
+    words = f'{n:,} of {total:,} parameters train ({n/total:.2%})'
+    log.info(f'LoRA r={lora.r} on {len(lora.target_modules)} kinds of layer: {words}; {memory_used():.1f} GB in use')
     return model
 
 # %% ../nbs/02a_adapter.ipynb #a1d7e8f0
@@ -107,10 +107,12 @@ def seen_questions(
     "Keys of the questions that the adapter was trained and validated on; raises `TinyReasoningError`"
     path = Path(path)/'questions.txt'
     if not path.exists(): return set()
-    try: keys = path.read_text(encoding='ascii').split()
-    except (OSError, ValueError) as e: raise TinyReasoningError(f'Cannot read {str(path)!r}: {one_line(e, 200)}') from None
-    if all(len(o)==16 and set(o)<=set('0123456789abcdef') for o in keys): return set(keys)
-    raise TinyReasoningError(f'{str(path)!r} does not hold the keys of questions')
+    try:
+        keys = path.read_text(encoding='ascii').split()
+        if all(re.fullmatch('[0-9a-f]{16}', o) for o in keys): return set(keys)
+        why = 'these are not the keys of questions'
+    except (OSError, ValueError) as e: why = one_line(e, 200)
+    raise TinyReasoningError(f'Cannot read {str(path)!r}: {why}')
 
 # %% ../nbs/02a_adapter.ipynb #4e4df56d
 def save_adapter(
@@ -192,8 +194,9 @@ def adapter_shape(
     path, # An adapter's folder
 )->dict: # r, lora_alpha and sorted target_modules
     "The shape of the LoRA in `path`; raises `TinyReasoningError`"
-    try: o = dict(json.loads((Path(path)/'adapter_config.json').read_text()))
-    except (OSError, ValueError, TypeError) as e: raise TinyReasoningError(f'its adapter_config.json cannot be read: {one_line(e, 200)}') from None
+    file = 'adapter_config.json'
+    try: o = dict(json.loads((Path(path)/file).read_text()))
+    except (OSError, ValueError, TypeError) as e: raise TinyReasoningError(f'its {file} cannot be read: {one_line(e, 200)}') from None
     if (o.get('peft_type'), o.get('task_type'))!=('LORA','CAUSAL_LM'): raise TinyReasoningError('it is no LoRA of a causal language model')
     targets = o.get('target_modules')
     if isinstance(targets, list): targets = sorted(targets)
@@ -304,7 +307,7 @@ def start_adapter(
 def merged(
     model, # With an adapter
 ):
-    "Context in which the adapter is added into the weights, if they are all in float32; otherwise it stays beside them, and replies are the same"
+    "Context in which the adapter is merged into the weights, if all are float32; otherwise it stays beside them"
     import torch
     exact = all(p.dtype==torch.float32 for p in model.parameters())
     if exact: model.merge_adapter()

@@ -168,20 +168,21 @@ class TrainingConfig(Section):
     learning_rate:PositiveFloat=2e-4 # Peak learning rate
     logging_steps:PositiveInt=10 # Steps between training losses
     eval_steps:PositiveInt=50 # Steps between validation losses
-    save_steps:PositiveInt=50 # Steps between checkpoints; a multiple of `eval_steps`
+    save_steps:PositiveInt=50 # Steps between checkpoints: each validation makes one, so the same as `eval_steps`
     save_total_limit:PositiveInt=3 # Checkpoints kept on disk, the best one among them
     optim:str='adamw_8bit' # Any optimiser name that transformers knows
     weight_decay:NonNegativeFloat=0.01 # Decoupled weight decay
     lr_scheduler_type:str='linear' # Any schedule name that transformers knows
+    report_to:str|None=None # Where losses go besides: `tensorboard`, `wandb` and others that transformers knows
 
     @property
     def effective_batch(self): return self.per_device_train_batch_size*self.gradient_accumulation_steps
 
     @model_validator(mode='after')
     def _rules(self):
-        "Each checkpoint has a validation loss, and the learning rate gets to its peak"
-        if self.save_steps % self.eval_steps: raise ValueError(f'training.save_steps: got {self.save_steps}; '
-            f'allowed: a multiple of training.eval_steps ({self.eval_steps}), so that each checkpoint has a validation loss')
+        "Each validation makes a checkpoint, and the learning rate gets to its peak"
+        if self.save_steps!=self.eval_steps: raise ValueError(f'training.save_steps: got {self.save_steps}; '
+            f'allowed: {self.eval_steps}, as training.eval_steps, since each validation makes a checkpoint')
         if self.warmup_steps>self.max_steps: raise ValueError(f'training.warmup_steps: got {self.warmup_steps}; '
             f'allowed: at most training.max_steps ({self.max_steps})')
         return self
@@ -428,21 +429,20 @@ def _over(values, new):
 
 # %% ../nbs/00_config.ipynb #8e5a87d2
 def _spacing(run, preset, typed):
-    "`warmup_steps`, `eval_steps` and `save_steps` of `preset`, fitted to `run`, which has those that are `typed`"
-    steps,warmup = run.max_steps, preset.warmup_steps
+    "`warmup_steps`, `eval_steps` and `save_steps` of `preset`, fitted to the dotted keys in `run`, some of them `typed`"
+    steps,warmup = run['training.max_steps'], preset.warmup_steps
     if warmup>steps: warmup = warmup*steps//preset.max_steps
-    evals = min(preset.eval_steps, steps)
-    if 'training.save_steps' in typed: evals = math.gcd(evals, run.save_steps)
-    if 'training.eval_steps' in typed: evals = run.eval_steps
-    saves = max(min(preset.save_steps, steps)//evals, 1)*evals  # a multiple of `evals`
-    return {'training.warmup_steps':warmup, 'training.eval_steps':evals, 'training.save_steps':saves}
+    asked = [int(typed[k]) for k in ('training.eval_steps','training.save_steps') if str(typed.get(k)).isdecimal()]
+    every = first(asked) or min(preset.eval_steps, steps)
+    return {'training.warmup_steps':warmup, 'training.eval_steps':every, 'training.save_steps':every}
 
 # %% ../nbs/00_config.ipynb #0bebf9ff
 def _give_way(preset, values, typed):
     "Keys of the spacing that are not `typed` and have to change, with both values; `preset` and `values` have dotted keys"
-    fine = {'training.warmup_steps':0, 'training.eval_steps':1, 'training.save_steps':typed.get('training.eval_steps', 1)}
-    run,before = build(values | fine | typed).training, build(preset).training
-    fitted = _spacing(run, before, typed)
+    before = build(preset).training
+    run = {'training.max_steps':before.max_steps} | values
+    if not str(run['training.max_steps']).isdecimal(): return {}  # `build` says what is wrong with it
+    fitted = _spacing(run | {'training.max_steps':int(run['training.max_steps'])}, before, typed)
     both = {k:(getattr(before, k.split('.')[1]), v) for k,v in fitted.items()}
     return {k:(old,new) for k,(old,new) in both.items() if k not in typed and old!=new}
 

