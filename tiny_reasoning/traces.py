@@ -632,9 +632,6 @@ Count = Annotated[int, Field(ge=0, lt=2**31)]
 
 class TracesRecord(TypedDict):
     "What others read in `traces.json`"
-    source:str
-    model:str
-    samples:Count
     pass_rate:dict[str, tuple[Count, Count]] # Correct replies and replies, by question key
 
 # %% ../nbs/02d_traces.ipynb #6980aa9e
