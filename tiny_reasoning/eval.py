@@ -456,7 +456,8 @@ def read_eval(
     result = read_json(path, EvalRecord)
     beside = path.with_name(path.name.replace('eval.json', 'predictions.jsonl'))
     data = beside.read_bytes() if beside.is_file() else b''
-    if hashlib.sha256(data).hexdigest()!=result['predictions_sha256']: raise TinyReasoningError(f'{beside} is not of the evaluation in {path}: run tiny_eval again')
+    if hashlib.sha256(data).hexdigest()!=result['predictions_sha256']:
+        raise TinyReasoningError(f'{beside} is not of the evaluation in {path}: run tiny_eval again')
     lines = [from_json(o, dict[str, str|Verdict], f'{beside}, line {i}') for i,o in enumerate(data.splitlines(), 1)]
     try: same = _rounded(sets_of(lines))==_rounded(result['sets'])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError): same = False
@@ -535,7 +536,9 @@ def _predictions(sets, asked):
     "Rows of `predictions.jsonl` from each model's verdicts on the questions of all `sets`"
     names = [k for k,rows in sets.items() for _ in rows]
     both = ('question','gold')
-    def line(i, name): return dict(set=name) | {k:asked['base'][i][k] for k in both} | {k:{n:x for n,x in v[i].items() if n not in both} for k,v in asked.items()}
+    def line(i, name):
+        models = {k:{n:x for n,x in v[i].items() if n not in both} for k,v in asked.items()}
+        return dict(set=name) | {k:asked['base'][i][k] for k in both} | models
     return [line(i, o) for i,o in enumerate(names)]
 
 # %% ../nbs/04_eval.ipynb #b2cfc9f4

@@ -237,7 +237,8 @@ def _append(self:Journal, o):
         with self.path.open('ab') as f: f.write(self.gap + b''.join(json.dumps(o).encode()+b'\n' for o in lines))
     except OSError as e:
         n = sum(map(len, self.replies.values()))
-        raise TinyReasoningError(f'Cannot write {str(self.path)!r}: {e.strerror}; {n:,} replies are kept there: make room and start again') from None
+        raise TinyReasoningError(f'Cannot write {str(self.path)!r}: {e.strerror}; '
+                                 f'{n:,} replies are kept there: make room and start again') from None
     self.begun,self.end,self.gap = True,None,b''
 
 # %% ../nbs/02d_traces.ipynb #60be49f2
@@ -275,7 +276,7 @@ def _request_headers(url):
     openai,env = urlsplit(url).hostname=='api.openai.com', os.environ
     names = ['TEACHER_API_KEY', *(['OPENAI_API_KEY'] if openai else [])]
     key = next((env[o].strip() for o in names if env.get(o)), 'none')
-    if not re.fullmatch('[!-~]+', key): raise TinyReasoningError('The API key has spaces, line breaks or other characters in it that no key has')
+    if not re.fullmatch('[!-~]+', key): raise TinyReasoningError('The API key has spaces or other characters in it that no key has')
     who = {'OpenAI-Organization':env.get('OPENAI_ORG_ID'), 'OpenAI-Project':env.get('OPENAI_PROJECT_ID')} if openai else {}
     return {'Authorization':f'Bearer {key}', 'Accept-Encoding':'identity'} | {k:v for k,v in who.items() if v}
 
@@ -345,8 +346,8 @@ def _read(self:Teacher, method, path, body):
 def _request(self:Teacher, path, kind, body=None):
     "The answer to a GET of `path`, or to a POST of `body`, checked against `kind`"
     status,headers,data = within(self.timeout, self._read, 'POST' if body else 'GET', path, body)
-    after = headers.get('Retry-After', '')
-    if status!=200: raise EndpointError(status, data.decode(errors='replace'), float(after) if re.fullmatch(r'\d{1,3}(\.\d+)?', after) else None)
+    after = re.fullmatch(r'\d{1,3}', headers.get('Retry-After', ''))
+    if status!=200: raise EndpointError(status, data.decode(errors='replace'), int(after[0]) if after else None)
     try: return TypeAdapter(kind).validate_json(data)
     except ValidationError: raise ValueError('it sent something else than a reply with text') from None
 
@@ -477,7 +478,8 @@ def ask(
             if isinstance(o, Exception):
                 why,in_a_row = teacher.why(o), in_a_row+1
                 failures[why] += 1
-                if _hopeless(o) or in_a_row>=enough: raise TinyReasoningError(f'{teacher.url}: {why}. {bar.n:,} of {bar.total:,} replies are kept: start again to continue')
+                if _hopeless(o) or in_a_row>=enough: raise TinyReasoningError(
+                    f'{teacher.url}: {why}. {bar.n:,} of {bar.total:,} replies are kept: start again to continue')
                 continue
             journal.add(row, o)
             in_a_row = 0
@@ -521,7 +523,8 @@ def _check_source(source):
     try: o = urlsplit(source)
     except ValueError: o = urlsplit('')
     if o.scheme in ('http','https') and o.hostname and not ({'@','?','#'} & set(source)): return
-    raise ConfigError('source: allowed: own | adapter | an address such as http://localhost:11434/v1, without password and query; a key goes into TEACHER_API_KEY')
+    raise ConfigError('source: allowed: own | adapter | an address such as http://localhost:11434/v1, without password and query; '
+                      'a key goes into TEACHER_API_KEY')
 
 # %% ../nbs/02d_traces.ipynb #ec0388ea
 def _check_counts(**counts):
@@ -553,8 +556,9 @@ def _own_replies(cfg, how, rows, journal, samples, **drawn):
     if not _batches_to_ask(rows, journal, samples): return
     model,tokenizer = load_model(cfg.model)
     if 'adapter' in how:
-        model = load_adapter(model, cfg.project.adapter_path)
-        if adapter_digest(cfg.project.adapter_path)!=how['adapter']: raise TinyReasoningError(f'{cfg.project.adapter_path!r} changed while it was loaded: start again')
+        path = cfg.project.adapter_path
+        model = load_adapter(model, path)
+        if adapter_digest(path)!=how['adapter']: raise TinyReasoningError(f'{path!r} changed while it was loaded: start again')
     sample(model, tokenizer, rows, journal, cfg, samples, **drawn)
 
 # %% ../nbs/02d_traces.ipynb #dc76b446
@@ -579,12 +583,13 @@ def _write_traces(folder, rows, test, journal, record):
     atomic_write_text(folder/'train.jsonl', text)
     if test: atomic_write_text(folder/'test.jsonl', _to_lines(test))
     write_json(folder/'traces.json', record)
-    log.info(f'{counts["right"]:,} of {counts["replies"]:,} replies are correct, to {counts["solved"]:,} of {len(rows):,} questions; {len(kept):,} rows in {folder}')
+    log.info(f'{counts["right"]:,} of {counts["replies"]:,} replies are correct, '
+             f'to {counts["solved"]:,} of {len(rows):,} questions; {len(kept):,} rows in {folder}')
 
 # %% ../nbs/02d_traces.ipynb #d09776d8
 def traces(
     cfg:Config, # Sections `data`, `model` and `evaluation`
-    source:str='own', # `own` is the model, `adapter` the model with the one at `adapter_path`, else the URL of an OpenAI-compatible endpoint
+    source:str='own', # `own` is the model, `adapter` the model with its adapter, else the URL of an OpenAI-compatible endpoint
     teacher:str='', # Model to ask for at a URL; not needed where it has just one
     samples:int=4, # Replies to each question
     temperature:float=0.8, # 0 gives the same reply each time
@@ -595,7 +600,7 @@ def traces(
     at_once:int=8, # Requests to an endpoint at the same time
     timeout:float=120., # Seconds that a reply of an endpoint may take, all of it
     retries:int=5, # Further tries for a reply of an endpoint, at growing distances
-    overwrite:bool=False, # Ask again instead of continuing with the replies in the folder; they move to `replaced` when the first new one has come
+    overwrite:bool=False, # Ask anew; the replies in the folder move to `replaced` when the first new one has come
 )->Path: # The folder
     "Collect correct replies to the training questions in a folder that `data.dataset_name` reads; killed and started again, it continues"
     _check_source(source)
@@ -641,5 +646,6 @@ def pass_rates(
     "How often the questions were answered correctly; a `TinyReasoningError` where `folder` does not say it"
     path = Path(folder)/'traces.json'
     rates = read_json(path, TracesRecord)['pass_rate']
-    if any(right>n for right,n in rates.values()): raise TinyReasoningError(f'{path} is not as we write it: more correct replies than replies')
+    if any(right>n for right,n in rates.values()):
+        raise TinyReasoningError(f'{path} is not as we write it: more correct replies than replies')
     return {k:right/n for k,(right,n) in rates.items() if n}
