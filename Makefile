@@ -22,7 +22,7 @@ install: .venv/.installed ## Make .venv with the tested versions; does nothing w
 # The stamp is newer than everything that decides what is installed
 .venv/.installed: settings.ini setup.py pyproject.toml constraints.txt | .venv/bin/pip
 	@echo 'Installing the tested versions into .venv: a minute or two, most of it for torch'
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,teacher]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline]'
 	@touch $@
 
 quickstart: install     ## Train the embedded model on the CPU, then print the before/after table
@@ -64,7 +64,7 @@ test-site: .venv/.browser ## Every page of the site in a real browser; needs Qua
 
 .venv/.browser: .venv/.installed
 	@echo 'Installing Voilà and Playwright into .venv'
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,teacher,browser]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,browser]'
 	@touch $@
 
 faults: install         ## What users and machines do wrong, tried on the real commands (ARGS: groups, --quick)

@@ -19,7 +19,7 @@ def fresh_env(tmp, whl):
     from project import apart,root,run
     run(sys.executable, '-m', 'venv', tmp/'env')
     py = tmp/'env'/'bin'/'python'
-    run(py, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-c', root/'constraints.txt', f'{whl}[offline,teacher]', 'nbclient', 'ipykernel', env=apart)
+    run(py, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-c', root/'constraints.txt', f'{whl}[offline]', 'nbclient', 'ipykernel', env=apart)
     return py
 
 def alone(py, nb, tmp, flags):

@@ -2,9 +2,10 @@
 what must come of it. Most rows are generated. They run in this process with a random model of two layers, so that a case takes a second;
 kills, races and closed streams get processes of their own. Arguments: groups to run (all without any); `--quick` takes the rows that need
 neither a model nor a process of their own; `--processes 1` does not share the rows between two; `--times` prints the seconds of each row."""
-import argparse, contextlib, functools, gzip, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, time, traceback
+import argparse, base64, contextlib, functools, gzip, io, json, math, os, random, re, shutil, signal, subprocess, sys, tempfile, threading, time, traceback
 from dataclasses import dataclass
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Callable
 os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 import yaml
 from tqdm import tqdm
-from tiny_reasoning import command as shell_commands
+from tiny_reasoning import command as shell_commands, config
 from tiny_reasoning.command import command, setup_log
 from tiny_reasoning.config import config_keys, log, short_names, type_name
 
@@ -21,7 +22,7 @@ seconds = 30 # The longest that an error may take in this process; one of its ow
 logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
 control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 
-commands = dict(tiny_train='train', tiny_eval='eval', tiny_chat='chat') # Command -> module with its `main`
+commands = dict(tiny_train='train', tiny_eval='eval', tiny_chat='chat', tiny_traces='traces') # Command -> module with its `main`
 
 @dataclass
 class Outcome:
@@ -684,6 +685,228 @@ def _(d):
     old = {o:(out/o).read_bytes() for o in ('eval.json', 'predictions.jsonl', 'report.html')}
     b = ask('tiny_eval', *flags(out, '--base_only'))
     return r.problem(0) or (b.problem(0) if b.status==0 else b.problem(2)) or next((f'{o} has changed' for o,v in old.items() if (out/o).read_bytes()!=v), None)
+
+three = 'eval.json', 'predictions.jsonl', 'report.html'
+def evaluated(d, *more):
+    "A finished run in `d/out` that has been evaluated"
+    out = trained(d)
+    r = ask('tiny_eval', *flags(out, *more))
+    if r.status: raise RuntimeError(r.err[-2000:])
+    return out
+
+def set_aside(out, old):
+    "What of the files in `old`, a dict of names and bytes, is not in `replaced`"
+    kept = {(o.name, o.read_bytes()) for o in out.glob('replaced/*/*') if o.is_file()}
+    return next((f'{k} is lost' for k,v in old.items() if (k,v) not in kept), None)
+
+@case('evaluation', 'a smaller one keeps the earlier one')
+def _(d):
+    out = evaluated(d)
+    old = {o:(out/o).read_bytes() for o in three}
+    return ask('tiny_eval', *flags(out, '--evaluation.max_new_tokens', '4')).problem(0) or set_aside(out, old)
+
+for name in three:
+    @case('evaluation', f'a {name} of yours moves aside')
+    def _(d, name=name):
+        write(trained(d), name, 'mine')
+        return ask('tiny_eval', *flags(d/'out')).problem(0) or set_aside(d/'out', {name:b'mine'})
+    @case('evaluation', f'killed when {name} was not there yet: the next one goes through')
+    def _(d, name=name):
+        (evaluated(d)/name).unlink()
+        return ask('tiny_eval', *flags(d/'out')).problem(0)
+
+def unreadable(out, words=''):
+    "What is wrong with how `read_eval` refuses the evaluation in `out`"
+    from tiny_reasoning.eval import read_eval
+    try: read_eval(out/'eval.json')
+    except config.TinyReasoningError as e: return None if len(str(e).splitlines())==1 and words in str(e) else f'{e}'
+    return 'it was read'
+
+def better(o):
+    "An evaluation whose accuracy somebody has improved by hand"
+    o['sets']['test']['tuned']['flexible']['accuracy'] = 0.999
+    return o
+edits = {'a better accuracy':better, 'another digest':lambda o: o | dict(predictions_sha256='0'*64), 'no sets':lambda o: o | dict(sets={}), 'a list':lambda o: [o], 'null':lambda o: None,
+    'sets of text':lambda o: o | dict(sets='x'), 'a set of numbers':lambda o: o | dict(sets=dict(test=1)), 'no date':lambda o: {k:v for k,v in o.items() if k!='date'}, 'a number for a name':lambda o: o | dict(name=5),
+    'numbers for folders':lambda o: o | dict(adapters=dict(tuned=5)), 'nested':lambda o: json.loads('['*500+']'*500)}
+for name,f in edits.items():
+    @case('evaluation', f'eval.json: {name}')
+    def _(d, f=f):
+        out = evaluated(d)
+        (out/'eval.json').write_text(json.dumps(f(json.loads((out/'eval.json').read_text()))))
+        return unreadable(out)
+for name,f in {'cut':cut, 'missing':Path.unlink, 'a line of another':lambda p: p.write_text(p.read_text().replace('"flexible": false', '"flexible": true'))}.items():
+    @case('evaluation', f'predictions.jsonl: {name}')
+    def _(d, f=f):
+        out = evaluated(d)
+        before = (out/'predictions.jsonl').read_bytes()
+        f(out/'predictions.jsonl')
+        same = (out/'predictions.jsonl').is_file() and (out/'predictions.jsonl').read_bytes()==before
+        return None if same else unreadable(out)
+
+for name in ('a$x_{$b', 'a\x1b[31m', 'a\u202eb', '<b>x', '_hidden'):
+    @case('evaluation', f'an adapter in a folder named {name!r}')
+    def _(d, name=name):
+        out = trained(d)
+        for o in (name, 'other'): shutil.copytree(out/'lora_adapter', d/o)
+        return ask('tiny_eval', *flags(d/'new', '--adapters', d/name, d/'other')).problem(0)
+
+@case('evaluation', 'another system prompt than in training is named')
+def _(d):
+    r = ask('tiny_eval', *flags(trained(d), '--data.system_prompt', 'Be brief.'))
+    return r.problem(0) or (None if 'Be brief.' in json.loads((d/'out'/'eval.json').read_text())['sources']['differs'] else 'nothing in eval.json')
+
+@case('evaluation', 'other prompts of base')
+def _(d):
+    r = ask('tiny_eval', *flags(trained(d), '--evaluation.prompts', 'true'))
+    return r.problem(0) or (None if len(json.loads((d/'out'/'eval.json').read_text())['prompts']['accuracy'])>3 else 'too few prompts')
+
+# --- replies to learn from
+api_key = 'sk-0123456789-do-not-show'
+coded = base64.b64encode(api_key.encode()).decode()
+class Endpoint(BaseHTTPRequestHandler):
+    "A server that answers as its `answer` says: a dict, bytes, or a pair of status and bytes; bytes in a list come one at a time"
+    protocol_version = 'HTTP/1.1'
+    def log_message(self, *args): pass
+    def do_GET(self): self.send(200, json.dumps(dict(data=[dict(id='m')])).encode())
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers['Content-Length'])))
+        a,b = re.findall(r'\d+', body['messages'][-1]['content'])[:2]
+        res = self.server.answer(int(a), int(b))
+        if isinstance(res, dict): res = json.dumps(res).encode()
+        self.send(*(res if isinstance(res, tuple) else (200, res)))
+    def send(self, status, body):
+        self.send_response(status)
+        self.send_header('Content-Length', str(sum(map(len, body)) if isinstance(body, list) else len(body)))
+        self.end_headers()
+        for o in body if isinstance(body, list) else [body]:
+            self.wfile.write(o)
+            time.sleep(.2*isinstance(body, list))
+
+def right(a, b, **more):
+    "A right reply"
+    return dict(choices=[dict(message=dict(content=f'{a} + {b} = {a+b}.'), finish_reason='stop')], usage=dict(completion_tokens=5)) | more
+def said(content): return lambda a, b: dict(choices=[dict(message=dict(content=content))])
+
+@functools.cache
+def serve():
+    "The server of this process, at one address"
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Endpoint)
+    server.handle_error = lambda *args: None # Whoever asked may have left
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+def teach(d, answer, *more):
+    "`tiny_traces` with a server that gives `answer`"
+    server = serve()
+    server.answer = answer
+    data = write(d, 'q/train.jsonl', good).parent
+    old = dict(os.environ)
+    os.environ |= dict(TEACHER_API_KEY=api_key, OPENAI_ORG_ID='org-secret-123')
+    try: return ask('tiny_traces', '--config', 'cpu', '--output_dir', d/'out', *own(data), *'--num_samples 4 --test_samples 2 --validation_split 0 --data.unseen_samples 0 --samples 1 --retries 0 --timeout 2'.split(),
+        '--source', f'http://127.0.0.1:{server.server_port}/v1', '--dest', d/'t', *more)
+    finally:
+        os.environ.clear()
+        os.environ.update(old)
+
+def leaked(r, d):
+    "Where a part of the key is seen"
+    texts = [r.out, r.err, *(o.read_text(errors='replace') for o in Path(d).rglob('*') if o.is_file())]
+    return next((f'a part of the key in {t[:200]!r}' for t in texts for o in (api_key[:12], api_key[-12:], coded[:12]) if o.lower() in t.lower()), None)
+
+answers = {'usage {}':lambda a, b: right(a, b, usage={}), 'usage null':lambda a, b: right(a, b, usage=None), 'tokens null':lambda a, b: right(a, b, usage=dict(completion_tokens=None)),
+    'tokens in words':lambda a, b: right(a, b, usage=dict(completion_tokens='many')), 'negative tokens':lambda a, b: right(a, b, usage=dict(completion_tokens=-5)), 'a list':said(['7']), 'a dict':said(dict(text='7')), 'a number':said(7),
+    'null':said(None), 'nothing':said(''), 'no choices':lambda a, b: dict(choices=[]), 'null choices':lambda a, b: dict(choices=None), 'not JSON':lambda a, b: b'hello', 'no body':lambda a, b: b'', 'deep':lambda a, b: b'['*100_000,
+    'a surrogate':said('\ud83d 7'), 'the key':said(f'the key is {api_key}'), 'half the key':said(api_key[:len(api_key)//2]), 'the key in capitals':said(api_key.upper()), 'the key in base64':said(coded), 'the key in escapes':said('\x1b[31m'+api_key),
+    '401 with the key':lambda a, b: (401, api_key.encode()), '500 with the key':lambda a, b: (500, coded.encode()), '302':lambda a, b: (302, b''), '429':lambda a, b: (429, b''), '599':lambda a, b: (599, b''),
+    'byte by byte':lambda a, b: [b'x']*60, '11 MB':lambda a, b: b' '*11_000_000, 'a reply of 300 kB':said('1+1'*100_000), 'thoughts without end':said('<think>'*50_000)}
+for name,answer in answers.items():
+    @case('traces', f'an endpoint answers: {name}')
+    def _(d, answer=answer):
+        r = teach(d, answer)
+        wrong = (r.problem(0) if r.status==0 else r.problem(2)) or leaked(r, d)
+        if wrong: return wrong
+        r = teach(d, right) # What came before does not stand in the way
+        if r.status and 'learned from' in r.err: r = teach(d, right, '--overwrite')
+        return r.problem(0) or leaked(r, d)
+
+@case('traces', 'no header of OpenAI goes elsewhere')
+def _(d):
+    class Seen(Exception): pass
+    seen = []
+    f = Endpoint.do_POST
+    def do_POST(self):
+        seen.append(str(self.headers))
+        f(self)
+    Endpoint.do_POST = do_POST
+    try: r = teach(d, right)
+    finally: Endpoint.do_POST = f
+    return r.problem(0) or ('org-secret' in ''.join(seen) and 'the organization was sent' or None)
+
+for url in ('https://me:hunter22@example.com/v1', 'https://example.com/v1?key=hunter22', 'http://hunter22@[::1', 'htp://x:hunter22@y', 'http://a:hunter22/v1#x'):
+    @case('traces', f'a secret in the address {url}')
+    def _(d, url=url):
+        r = ask('tiny_traces', *flags(d/'out'), '--source', url)
+        return r.problem(2, 'source') or ('hunter22' in r.out+r.err and 'the secret is printed' or None)
+for name,v in {'samples':10**9, 'samples ':0, 'retries':-1, 'timeout':0, 'at_once':0, 'temperature':-1, 'top_p':2, 'max_per_question':0}.items():
+    refused('traces', f'--{name.strip()} {v}', lambda d, k=name.strip(), v=v: [*flags(d/'out'), f'--{k}', v], cmd='tiny_traces')
+
+for name in ('run.json', 'adapter_config.json', 'export.json'):
+    for more in ((), ('--overwrite',)):
+        @case('traces', f'--dest with {name} {" ".join(more)}'.rstrip())
+        def _(d, name=name, more=more):
+            write(d, f't/{name}', '{}')
+            write(d, 't/train.jsonl', 'mine')
+            old = snapshot(d/'t')
+            return teach(d, right, *more).problem(2, name) or changed(old, d/'t')
+
+def right_once(d): return teach(d, right).problem(0)
+collected = 'traces.json', 'train.jsonl', 'test.jsonl', 'replies.jsonl'
+for name,answer in {'a wrong key':lambda a, b: (401, b''), 'an error':lambda a, b: (500, b''), 'no reply':said('')}.items():
+    @case('traces', f'--overwrite, then {name}: the old replies stay')
+    def _(d, answer=answer):
+        wrong,old = right_once(d), snapshot(d/'t')
+        return wrong or teach(d, answer, '--overwrite').problem(2) or changed(old, d/'t')
+
+@case('traces', '--overwrite, then no correct reply: the old ones are in `replaced`')
+def _(d):
+    wrong = right_once(d)
+    old = {o:(d/'t'/o).read_bytes() for o in collected}
+    return wrong or teach(d, said('7 + 7 = 15.'), '--overwrite').problem(2) or set_aside(d/'t', old)
+
+for name,old in {'train.jsonl':'mine', 'test.jsonl':'mine', 'traces.json':'[]', 'replies.jsonl':'mine'}.items():
+    @case('traces', f'a {name} of yours moves aside')
+    def _(d, name=name, old=old):
+        write(d, f't/{name}', old)
+        return right_once(d) or set_aside(d/'t', {name:old.encode()})
+
+def lines(p): return p.read_bytes().splitlines()
+harm = {'half a last line':lambda p: p.write_bytes(p.read_bytes()[:-9]), 'no last line break':lambda p: p.write_bytes(p.read_bytes()[:-1]), 'CR line ends':lambda p: p.write_bytes(p.read_bytes().replace(b'\n', b'\r')),
+    'CRLF line ends':lambda p: p.write_bytes(p.read_bytes().replace(b'\n', b'\r\n')), 'empty':lambda p: p.write_bytes(b''), 'zeros':lambda p: p.write_bytes(b'\0'*500), 'a list':lambda p: p.write_text('[1]\n'),
+    'a number as text':lambda p: p.write_bytes(p.read_bytes().replace(b'"text": "', b'"text": 5, "x": "', 1)), 'null tokens':lambda p: p.write_bytes(p.read_bytes().replace(b'"tokens": 5', b'"tokens": null', 1)),
+    'a list as tokens':lambda p: p.write_bytes(p.read_bytes().replace(b'"tokens": 5', b'"tokens": []', 1)), 'no cut_off':lambda p: p.write_bytes(p.read_bytes().replace(b', "cut_off": false', b'', 1)),
+    'a folder':lambda p: p.unlink() or p.mkdir(), 'a pipe':lambda p: p.unlink() or os.mkfifo(p), 'latin-1':lambda p: p.write_bytes(p.read_bytes()+b'{"key": "\xe9"}\n')}
+for name,f in harm.items():
+    @case('traces', f'the journal: {name}')
+    def _(d, f=f):
+        wrong = right_once(d)
+        f(d/'t'/'replies.jsonl')
+        r = teach(d, right)
+        return wrong or (r.problem(0) if r.status==0 else r.problem(2))
+
+@case('traces', 'killed, and started again: no reply is asked for twice')
+def _(d):
+    wrong,old = right_once(d), lines(d/'t'/'replies.jsonl')
+    r = teach(d, lambda a, b: (500, b'')) # nobody is asked
+    return wrong or r.problem(0) or (None if lines(d/'t'/'replies.jsonl')==old else 'the journal changed')
+
+for name,v in {'a list':'[]', 'text':'hello', 'more correct than all':'{"source": "own", "model": "m", "samples": 1, "pass_rate": {"a": [2, 1]}}', 'overflow':'{"source": "own", "model": "m", "samples": 1, "pass_rate": {"a": [1, 1'+'0'*400+']}}', 'NaN':'{"pass_rate": {"a": [NaN, 1]}}'}.items():
+    @case('traces', f'traces.json: {name}')
+    def _(d, v=v):
+        from tiny_reasoning.traces import pass_rates
+        try: pass_rates(write(d, 'f/traces.json', v).parent)
+        except config.TinyReasoningError as e: return None if len(str(e).splitlines())==1 else str(e)
+        return 'it was read'
 
 limited = "import resource, signal, runpy, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n)); sys.argv = sys.argv[2:]; runpy.run_module(sys.argv[0], run_name='__main__')"
 def on_small_disk(n, module, *argv): return shell(sys.executable, '-c', limited, n, f'tiny_reasoning.{module}', *argv)

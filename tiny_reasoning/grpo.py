@@ -249,11 +249,14 @@ def load_pass_rates(
     folder, # Written by `tiny_traces`
     rows:list, # Rows from `make_splits`
 )->list: # A share for each row; 0.5 where the folder does not know it
-    "How often each question was answered rightly when traces were made"
+    "How often each question was answered correctly when traces were made; raises `ConfigError`"
     try: rates = pass_rates(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-        raise ConfigError(f'grpo.pass_rates: no traces.json with pass rates in {shorten(str(folder))}: {one_line(e)}') from None
-    return [rates.get(question_key(o['question']), 0.5) for o in rows]
+    except TinyReasoningError as e: raise ConfigError(f'grpo.pass_rates: {e}') from None
+    keys = [question_key(o['question']) for o in rows]
+    new = sum(o not in rates for o in keys)
+    if new==len(rows): raise ConfigError(f'grpo.pass_rates: {shorten(str(folder))} is about other questions')
+    if new: log.warning(f'grpo.pass_rates: no rate of {new:,} of {len(rows):,} questions, which all stay')
+    return [rates.get(o, 0.5) for o in keys]
 
 def filter_by_pass_rate(
     model, # With the adapter to train
