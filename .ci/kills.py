@@ -1,4 +1,4 @@
-"""`make kills`: a run of the embedded model is killed with SIGKILL at random moments, each time goes on with `--resume`, and must end as the same run ends
+"""`make kills`: a run of the embedded model is killed with SIGKILL at random moments, each time continues with `--resume`, and must end as the same run ends
 undisturbed: with the same losses at every step and the same adapter, at most `save_steps` steps lost by each kill. One run is killed several times, since
 starting is what takes the time. A line for each kill, one for each run that came to its end; the status is 1 where one of them is wrong."""
 import argparse, json, math, os, random, subprocess, sys, tempfile, time
@@ -120,7 +120,7 @@ def main():
                 lost = run.lost()
                 if lost is not None and words:
                     worst = max(worst, lost)
-                    say(f'{words}; goes on from {run.newest-lost}, {lost} lost', lost>save_steps)
+                    say(f'{words}; continues from {run.newest-lost}, {lost} lost', lost>save_steps)
                     words = None
                 if alive and kill and not early:
                     first = run.newest-lost
@@ -132,7 +132,7 @@ def main():
                 run.kills.append(time.time()-run.began)
                 n += 1
                 bar.update()
-                if words: say(f'{words}; killed again before it went on')
+                if words: say(f'{words}; killed again before it continued')
                 run.seen = run.steps()
                 words = f'Kill {n}: {run.kills[-1]:.1f} s after its start, {f"at step {run.newest} of {max_steps}" if run.seen else "before the first step"}'
                 if run.complete: break

@@ -29,7 +29,7 @@ def _dataset(a):
     from tiny_reasoning.splits import make_splits
     from tiny_reasoning.trainer import to_dataset
     cfg = config(a)
-    return to_dataset(make_splits(cfg).train, cfg)
+    return to_dataset(make_splits(cfg).train, cfg.data.system_prompt)
 
 def _sft(a, name, first, steps, model, tokenizer, **kwargs):
     "SFTTrainer with 2 rows × 4; what is not said here or in `kwargs` is TRL's or Unsloth's default"

@@ -180,42 +180,42 @@ def check_checkpoint(
     checkpoint:Path, # A complete one
 ):
     "A `TinyReasoningError` where a file is missing or cut in `checkpoint`, or in the one that was best until then"
+    from safetensors import safe_open
     file = checkpoint/'trainer_state.json'
     try:
         best = checkpoint.with_name(Path(json.loads(file.read_text())['best_model_checkpoint']).name)
         rng = first(checkpoint.glob('rng_state*.pth')) or checkpoint/'rng_state.pth'
         for file in (checkpoint/'optimizer.pt', checkpoint/'scheduler.pt', rng, best/'complete'): file.stat()
-        for file in (o/'adapter_model.safetensors' for o in (checkpoint, best)): _open_tensors(file)
-    except Exception as e:
-        why = f'{file.parent.name}/{file.name} is damaged: {one_line(e)}'
-        raise TinyReasoningError(f'Cannot continue from {checkpoint}: {why}. Move it away, and --resume takes an older one') from None
+        for file in (o/'adapter_model.safetensors' for o in (checkpoint, best)):
+            with safe_open(file, 'np'): pass  # reads the header, and fails if the file is shorter than it says
+    except Exception as e: raise _damaged(checkpoint, f'{file.parent.name}/{file.name}: {e}') from None
 
-def _open_tensors(path):
-    "Read the header of a `.safetensors` file, which fails where the file is cut"
-    from safetensors import safe_open
-    with safe_open(path, 'np'): pass
+def _damaged(checkpoint, why):
+    "The error of a checkpoint that can't be continued from"
+    return TinyReasoningError(f'Cannot continue from {checkpoint}: {one_line(why)}. Move it away, and --resume takes an older one')
 
 # %% ../nbs/03_train.ipynb #82c1688b
+def _no_way_on(out, cfg):
+    "In words, why `cfg` can't continue the run in `out`; None where it can"
+    if is_complete(out): return 'it is complete'
+    missing = first(o for o in ('config.yaml','data.json') if not (out/o).is_file())
+    if missing: return f'{missing} is missing'
+    key = _differs(saved_config(out/'config.yaml'), cfg)
+    return key and f'{key} differs'
+
 def resume_from(
     output_dir, # Where the run writes
     cfg:Config, # The run to continue
 ): # Path of a checkpoint, or None where there is none yet
-    "Where the run in `output_dir` continues; a `TinyReasoningError` where it is complete, another one, or damaged"
+    "Where the run in `output_dir` continues; a `TinyReasoningError` where it can't"
     out = Path(output_dir)
     if not holds_run(out): return
-    if is_complete(out): raise TinyReasoningError(f'The run in {out} is complete: --overwrite trains it again')
-    missing = first(o for o in ('config.yaml','data.json') if not (out/o).is_file())
-    why = f'{missing} is missing' if missing else _other_run(out, cfg)
+    why = _no_way_on(out, cfg)
     if why: raise TinyReasoningError(f'Cannot continue the run in {out}: {why}; --overwrite starts again')
     found = [o for o in checkpoints(out, complete=True) if step_of(o)<cfg.training.max_steps]
     if not found: return
     check_checkpoint(found[-1])
     return found[-1]
-
-def _other_run(out, cfg):
-    "In words, what differs between `cfg` and the run that has begun in `out`"
-    key = _differs(saved_config(out/'config.yaml'), cfg)
-    return key and f'{key} differs'
 
 # %% ../nbs/03_train.ipynb #ed0d9bd4
 def check_data(
@@ -398,7 +398,7 @@ def _fit(trainer, checkpoint):
             trainer.train(resume_from_checkpoint=start)
     except Exception as e:
         if not checkpoint or trainer.clock.began: raise
-        raise TinyReasoningError(f'Cannot continue from {checkpoint}: {one_line(e)}. Move it away, and --resume takes an older one') from e
+        raise _damaged(checkpoint, e) from e
 
 # %% ../nbs/03_train.ipynb #edf9979e
 def _run(cfg, here, checkpoint, resume, callbacks):
