@@ -45,12 +45,12 @@ def replies(llm, model, tokenizer, n=8):
 
 def qwen(folder):
     "A small Qwen2 with random weights, and a tokenizer that cuts as Qwen's does"
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, trainers, pre_tokenizers as tp
     t = Tokenizer(models.BPE())
-    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pre_tokenizers['qwen2'][0]), 'isolated'), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.pre_tokenizer = tp.Sequence([tp.Split(Regex(pre_tokenizers['qwen2'][0]), 'isolated'), tp.ByteLevel(add_prefix_space=False, use_regex=False)])
     t.decoder = decoders.ByteLevel()
     special = ['<|endoftext|>', '<|im_start|>', '<|im_end|>']
-    t.train_from_iterator(texts(), trainers.BpeTrainer(vocab_size=2000, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    t.train_from_iterator(texts(), trainers.BpeTrainer(vocab_size=2000, special_tokens=special, initial_alphabet=tp.ByteLevel.alphabet()))
     template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     t = transformers.Qwen2Tokenizer(tokenizer_object=t, eos_token='<|im_end|>', pad_token='<|endoftext|>', chat_template=template)
     torch.manual_seed(0)
