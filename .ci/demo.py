@@ -2,7 +2,8 @@
 configuration key, `--port` and `--browser`. Without an adapter of its own it uses the one that `make quickstart` leaves."""
 import os,sys,tempfile
 from pathlib import Path
-from tiny_reasoning.config import TinyReasoningError,parse_args,setup_log
+from tiny_reasoning.command import parse_args,setup_log
+from tiny_reasoning.config import TinyReasoningError
 
 root = Path(__file__).resolve().parent.parent
 

@@ -13,8 +13,9 @@ from typing import Callable
 os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 import yaml
 from tqdm import tqdm
-from tiny_reasoning import config
-from tiny_reasoning.config import command, config_keys, log, renamed, setup_log, short_names, type_name
+from tiny_reasoning import command as shell_commands
+from tiny_reasoning.command import command, setup_log
+from tiny_reasoning.config import config_keys, log, renamed, short_names, type_name
 from tiny_reasoning.files import Ledger
 
 seconds = 30 # The longest that an error may take in this process; one of its own has to import everything first, perhaps beside another one: three times that
@@ -687,7 +688,7 @@ def begin():
     global cache, _folder
     _folder = tempfile.TemporaryDirectory()
     cache = Path(_folder.name).resolve()
-    config.docments = functools.cache(config.docments) # A command reads them once
+    shell_commands.docments = functools.cache(shell_commands.docments) # A command reads them once
     if not log.handlers: setup_log()
 
 def attempt(i):

@@ -16,7 +16,8 @@ settings = (f'--config cpu --max_steps {max_steps} --save_steps {save_steps} --e
 # `tiny_train`, which besides writes down where it begins and each step that it has done
 watched = '''
 import sys
-from tiny_reasoning.config import Config, command
+from tiny_reasoning.command import command
+from tiny_reasoning.config import Config
 from tiny_reasoning.train import train
 def tiny_train(cfg:Config, resume:bool=False, overwrite:bool=False):
     "`tiny_train`"

@@ -1,5 +1,6 @@
 from .config import *
 from .files import *
+from .command import *
 from .data import *
 from .model import *
 from .generate import *

@@ -13,6 +13,7 @@ from itertools import takewhile
 from fastcore.basics import patch, store_attr
 from fastcore.meta import delegates
 from .config import *
+from .command import *
 from .data import *
 from .model import *
 from .generate import *

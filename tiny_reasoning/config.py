@@ -6,18 +6,15 @@
 __all__ = ['Share', 'config_sections', 'config_keys', 'short_names', 'renamed', 'presets', 'log', 'TinyReasoningError',
            'ConfigError', 'visible', 'shorten', 'one_line', 'Section', 'ProjectConfig', 'ModelConfig', 'LoraConfig',
            'DataConfig', 'TrainingConfig', 'GrpoConfig', 'EvaluationConfig', 'Config', 'nearest', 'type_name', 'build',
-           'has_cuda', 'pick_preset', 'setup_log', 'load_config', 'saved_config', 'make_parser', 'parse_args',
-           'command']
+           'has_cuda', 'pick_preset', 'load_config', 'saved_config']
 
 # %% ../nbs/00_config.ipynb #984483dd
-import argparse, ctypes, difflib, errno, logging, os, re, reprlib, signal, sys, threading, types, typing, yaml
-from contextlib import contextmanager
+import ctypes, difflib, logging, os, re, reprlib, types, typing, yaml
 from dataclasses import asdict, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 from fastcore.basics import first, listify
-from fastcore.docments import docments
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
@@ -358,22 +355,6 @@ def pick_preset(): # Name of the preset, and the reason
 # %% ../nbs/00_config.ipynb #12a5ee71
 log = logging.getLogger('tiny_reasoning')
 
-class _Formatter(logging.Formatter):
-    "Log lines without control characters"
-    def format(self, record): return visible(super().format(record))
-
-def setup_log(
-    level=logging.INFO # Lowest level shown
-):
-    "Show the package's log lines on standard error with time and level; safe to call twice. Of several processes only the first speaks"
-    if not log.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(_Formatter('%(asctime)s %(levelname)-7s %(message)s', '%H:%M:%S'))
-        log.addHandler(handler)
-    first_process = os.environ.get('RANK', '0')=='0'
-    log.setLevel(level if first_process else logging.ERROR)
-    log.propagate = False
-
 # %% ../nbs/00_config.ipynb #e89acbce
 class _Loader(yaml.SafeLoader):
     "Plain YAML: no aliases, and each key once"
@@ -458,134 +439,3 @@ def saved_config(
     warmup,last = (values.get(f'training.{k}') for k in ('warmup_steps','max_steps'))
     if isinstance(warmup, int) and isinstance(last, int): values['training.warmup_steps'] = min(warmup, last)
     return build(values)
-
-# %% ../nbs/00_config.ipynb #355beae9
-class _Parser(argparse.ArgumentParser):
-    "A parser whose errors are ours"
-    def error(self, message): raise ConfigError(one_line(message))
-
-def _help(doc, t, default):
-    "What `--help` says: the comment, the type in words and the default"
-    if isinstance(default, list): default = ','.join(map(str, default))
-    if default in (None, ''): default = 'none'
-    return f'{doc} ({type_name(t)}; default {default})'.replace('%', '%%')
-
-# %% ../nbs/00_config.ipynb #3663dde2
-def _add_flags(p, f):
-    "Give parser `p` the parameters of `f` that a shell can name"
-    for n,d in docments(f, full=True, returns=False).items():
-        if d.anno not in (bool, int, float, str, list[str]): continue
-        if d.anno is bool: kw = dict(action='store_true')
-        elif d.anno==list[str]: kw = dict(nargs='+', metavar='VALUE')
-        else: kw = dict(type=d.anno, metavar='VALUE')
-        p.add_argument(f'--{n}', help=_help(d.docment, d.anno, d.default), **kw)
-
-def _add_keys(p, section, cls):
-    "Give parser `p` a group with the keys of a section"
-    group,doc = p.add_argument_group(section, cls.__doc__), docments(cls)
-    for n,v in asdict(cls()).items():
-        key = f'{section}.{n}'
-        short = [f'--{k}' for k,o in short_names.items() if o==key]
-        group.add_argument(*short, f'--{key}', dest=key, metavar='VALUE', help=_help(doc[n], config_keys[key], v))
-
-# %% ../nbs/00_config.ipynb #12c8a6df
-_epilog = 'Values come from the preset, then a YAML file, then these flags. Defaults shown are those of the preset `default`.'
-
-def make_parser(
-    f, # A command: `f(cfg, **flags)`
-    prog=None # Its name; `tiny_` and the function's by default
-)->argparse.ArgumentParser:
-    "Parser with the flags of `f` and every key of `Config`"
-    prog = prog or f'tiny_{f.__name__}'
-    p = _Parser(prog=prog, usage=f'{prog} [--config NAME_OR_PATH] [--key value ...]', description=f.__doc__, epilog=_epilog,
-        allow_abbrev=False, argument_default=argparse.SUPPRESS)
-    p.add_argument('--config', metavar='NAME_OR_PATH', help=f'preset ({", ".join(presets)}) or YAML file (default: `default` with CUDA, `cpu` without)')
-    p.add_argument('--show_config', action='store_true', help='print the resolved configuration as YAML and stop')
-    _add_flags(p, f)
-    for s,c in config_sections.items(): _add_keys(p, s, c)
-    return p
-
-# %% ../nbs/00_config.ipynb #0b199549
-def parse_args(
-    f, # A command: `f(cfg, **flags)`
-    argv=None, # Arguments; those of the process by default
-    prog=None # The command's name
-): # `Config`, flags of `f`, whether to only show the configuration
-    "Read the command line of `f`; raises `ConfigError`"
-    p = make_parser(f, prog)
-    args,rest = p.parse_known_args(argv)
-    if rest: raise ConfigError(f'unknown argument {shorten(rest[0])}; {_advice(rest[0], p)}')
-    args = vars(args)
-    config,show = args.pop('config', None), args.pop('show_config', False)
-    keys = {k:args.pop(k) for k in list(args) if k in config_keys}
-    return load_config(config, **keys), args, show
-
-def _advice(arg, p):
-    "The flag of parser `p` that unknown argument `arg` may have meant"
-    flags = [o.lstrip('-') for o in p._option_string_actions]
-    name = arg.lstrip('-').split('=')[0]
-    if name in renamed: return f'it is now called --{renamed[name]}'
-    hint = nearest(name, flags) if arg.startswith('-') else None
-    return f'did you mean --{hint}?' if hint else '--help lists them all'
-
-# %% ../nbs/00_config.ipynb #fd73b937
-@contextmanager
-def _stoppable():
-    "SIGTERM and SIGHUP end this process in an orderly way, with status 143 and 129"
-    us,main = os.getpid(), threading.current_thread() is threading.main_thread()
-    names = [getattr(signal, o) for o in ('SIGTERM','SIGHUP') if hasattr(signal, o)]
-    ours = [o for o in names if main and signal.getsignal(o)==signal.SIG_DFL]
-
-    def stop(n, frame):
-        if os.getpid()!=us: os._exit(128+n)  # a worker that was forked from us has nothing to clean up
-        sys.exit(128+n)
-
-    for o in ours: signal.signal(o, stop)
-    try: yield
-    finally:
-        for o in ours: signal.signal(o, signal.SIG_DFL)
-
-# %% ../nbs/00_config.ipynb #d328c145
-def _open_streams():
-    "Closed input is empty and closed errors go nowhere; output that is closed is an error, and characters it cannot show are written out"
-    if sys.stdin is None: sys.stdin = open(os.devnull)
-    closed = sys.stdout is None
-    if closed: sys.stdout = open(os.devnull, 'w')
-    if sys.stderr is None: sys.stderr = open(os.devnull, 'w')
-    if closed: raise OSError(errno.EBADF, 'standard output is closed')
-    if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='backslashreplace')  # a notebook's has none
-
-def _leave(status, text=''):
-    "End with `status` and, where it can be written, `text` on standard error"
-    try: sys.stdout.flush()
-    except OSError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end
-    try: print(one_line(text, 1000), end='\n' if text else '', file=sys.stderr)
-    except OSError: pass
-    sys.exit(status)
-
-# %% ../nbs/00_config.ipynb #cb69e8a1
-def _run(f, argv, prog):
-    "Read the command line, then call `f` or show its configuration"
-    cfg,flags,show = parse_args(f, argv, prog)
-    if show: print(cfg.to_yaml(), end='')
-    else: f(cfg, **flags)
-
-def command(
-    f, # A command: `f(cfg, **flags)`
-    argv=None, # Arguments; those of the process by default
-    prog=None # The command's name
-):
-    "Run `f` from the command line; errors a user can mend take one line and exit with status 2"
-    name = prog or f.__name__
-    try:
-        _open_streams()
-        setup_log()
-        with _stoppable():
-            try: _run(f, argv, prog)
-            finally: sys.stdout.flush()  # a reader that has left is noticed here, and not at the interpreter's end
-    except TinyReasoningError as e: _leave(2, f'{name}: {e}')
-    except KeyboardInterrupt: _leave(130, 'stopped')
-    except BrokenPipeError: _leave(141)
-    except OSError as e:
-        if e.errno is None: raise  # a library's, and not what the system has refused
-        _leave(2, f'{name}: {e}')

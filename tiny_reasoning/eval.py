@@ -20,6 +20,7 @@ from io import StringIO
 from pathlib import Path
 from fastcore.xml import Body, Details, H1, H2, Head, Html, Meta, NotStr, P, Pre, Style, Summary, Table, Td, Th, Title, Tr, to_xml
 from .config import *
+from .command import *
 from .files import *
 from .data import *
 from .model import *

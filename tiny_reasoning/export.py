@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from . import __version__
 from .config import *
+from .command import *
 from .files import *
 from .data import *
 from .model import *

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from fastcore.basics import patch
 from . import __version__
 from .config import *
+from .command import *
 from .files import *
 from .data import *
 from .model import *

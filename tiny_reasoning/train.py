@@ -17,6 +17,7 @@ from pathlib import Path
 from fastcore.basics import first, nested_attr
 from . import __version__
 from .config import *
+from .command import *
 from .files import *
 from .data import *
 from .model import *
