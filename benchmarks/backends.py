@@ -22,7 +22,8 @@ def _train(a, backend):
 
 def _load(a, trained, backend, dtype):
     imports(backend=='unsloth')
-    from tiny_reasoning.data import make_splits, same_answer, read_answer, to_prompt
+    from tiny_reasoning.data import same_answer, read_answer, to_prompt
+    from tiny_reasoning.splits import make_splits
     from tiny_reasoning.model import load_adapter, load_model, merged
     cfg = _config(a, trained, backend, **{'model.dtype':dtype})
     model,tokenizer = load_model(cfg)

@@ -131,7 +131,8 @@ def clock(first=10):
 # --- greedy generation as transformers offers it
 def questions(a, n):
     "The first `n` test questions, as conversations"
-    from tiny_reasoning.data import make_splits, read_rows, to_prompt
+    from tiny_reasoning.data import to_prompt
+    from tiny_reasoning.splits import make_splits, read_rows
     cfg = config(a, **({} if a.gsm8k else {'data.dataset_name':'reasoning_gym:gsm_symbolic', 'test_samples':n, 'num_samples':1}))
     rows = read_rows(cfg, 'test')[:n] if a.gsm8k else make_splits(cfg).test
     return [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]

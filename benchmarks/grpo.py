@@ -37,7 +37,7 @@ shapes = dict(smol=dict(questions=32, replies=8, longest=128), qwen=dict(questio
 
 def setup(a, name, **keys):
     "Configuration, model, tokenizer and rows of shape `name`; rates so low that replies stay as they are"
-    from tiny_reasoning.data import make_splits
+    from tiny_reasoning.splits import make_splits
     from tiny_reasoning.model import load_model, start_adapter
     s,qwen = shapes[name], name=='qwen'
     sums = {'data.dataset_name':'reasoning_gym:chain_sum', 'data.task':'{min_terms: 2, max_terms: 3, min_digits: 1, max_digits: 2}', 'data.templates':'none', 'data.unseen_samples':0}
@@ -136,7 +136,7 @@ def until(seconds):
 
 def start(a, name, seed):
     "Configuration, model with a new adapter, tokenizer and splits of a run"
-    from tiny_reasoning.data import make_splits
+    from tiny_reasoning.splits import make_splits
     from tiny_reasoning.model import load_model, start_adapter
     sums = {'data.dataset_name':'reasoning_gym:chain_sum', 'data.task':a.grpo_task, 'data.unseen_task':a.grpo_harder, 'data.templates':'none', 'data.system_prompt':a.grpo_prompt,
         'num_samples':4000, 'validation_split':0.05, 'test_samples':a.grpo_test, 'data.unseen_samples':a.grpo_test}

@@ -26,7 +26,7 @@ def ours(a):
 
 def _dataset(a):
     "The rows that the default preset trains on"
-    from tiny_reasoning.data import make_splits
+    from tiny_reasoning.splits import make_splits
     from tiny_reasoning.trainer import to_dataset
     cfg = config(a)
     return to_dataset(make_splits(cfg).train, cfg)

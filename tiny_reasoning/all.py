@@ -2,7 +2,9 @@ from .config import *
 from .files import *
 from .command import *
 from .data import *
+from .splits import *
 from .model import *
+from .adapter import *
 from .generate import *
 from .traces import *
 from .train import *

@@ -4,19 +4,15 @@
 
 # %% auto #0
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_answer', 'same_answer',
-           'to_row', 'row_error', 'question_key', 'filter_rows', 'GymRows', 'answer_text', 'given_answer', 'score',
-           'read_rows', 'own_test_rows', 'has_solutions', 'read_problems', 'n_tokens', 'ngram_overlaps', 'make_splits',
-           'check_solutions', 'fingerprint']
+           'to_row', 'row_error', 'question_key', 'filter_rows', 'answer_text', 'given_answer', 'score', 'n_tokens',
+           'ngram_overlaps', 'fingerprint']
 
 # %% ../nbs/01_data.ipynb #66c56d76
-import glob, hashlib, json, logging, os, random, re
+import hashlib, logging, re
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
-from functools import partial
-from itertools import islice
-from pathlib import Path
-from fastcore.basics import AttrDict, first
+from fastcore.basics import first
 from .config import *
 
 logging.getLogger('math_verify').setLevel(logging.ERROR)  # it warns at each call without a timeout
@@ -197,55 +193,6 @@ def filter_rows(
         seen.add(key)
         yield row
 
-# %% ../nbs/01_data.ipynb #f00bf4c8
-_gym = 'reasoning_gym:'
-
-def _create(dataset, seed, n, task):
-    "The dataset that reasoning-gym makes for `reasoning_gym:<task>` with the settings in dict `task`"
-    try: import reasoning_gym
-    except ImportError: raise TinyReasoningError(f'data.dataset_name {dataset!r} needs reasoning-gym: pip install "tiny_reasoning[offline]"') from None
-    name = dataset.removeprefix(_gym)
-    try: return reasoning_gym.create_dataset(name, **dict(size=n, seed=seed) | (task or {}))
-    except (ValueError, TypeError, AssertionError) as e:
-        given = f' with data.task {shorten(task)}' if task else ''
-        raise TinyReasoningError(f'data.dataset_name: reasoning-gym cannot make {shorten(name)}{given}: {one_line(e)}') from None
-
-# %% ../nbs/01_data.ipynb #eea3324a
-class GymRows:
-    "Rows made by reasoning-gym, lazily, so that stopping early costs nothing"
-    def __init__(self,
-        dataset:str, # `reasoning_gym:<task>`
-        templates=None, # Templates of `gsm_symbolic` to draw from; None for all
-        exclude=(), # Templates to leave out
-        seed:int=0, # Start of the random stream
-        n:int=100_000, # Length of the stream, before templates are chosen
-        task=None, # Settings of the task, a dict
-    ):
-        self.templates,self.exclude,self.ds = templates,exclude,_create(dataset, seed, n, task)
-        self.ids = getattr(self.ds, 'task_indices', None)
-        self._check(dataset.removeprefix(_gym))
-        self.solved = 'answer_cot' in self.ds[0].get('metadata', {})
-
-    def _check(self, task):
-        "Are there such templates?"
-        known,asked = set(self.ids or ()), set(self.templates or ())
-        if not known and (asked or self.exclude): raise ConfigError(f'data.templates: {task!r} has none; only gsm_symbolic does')
-        if asked-known: raise ConfigError(f'data.templates: no template {min(asked-known)}; known: {min(known)} to {max(known)}')
-
-    def __iter__(self):
-        "Rows with their template, those without a worked solution with their scorer"
-        for i in range(len(self.ds)):
-            template = self.ids[i] if self.ids else None
-            if template in self.exclude or self.templates and template not in self.templates: continue
-            o = self.ds[i]
-            if self.solved: yield to_row(o['question'], o['metadata']['answer_cot'], template=template)
-            else: yield self._scored(o)
-
-    def _scored(self, o):
-        "A row of which there is only an answer; where many would do, the task may not name one"
-        gold = str(o['answer'] or '(any that scores)')
-        return dict(question=o['question'], reasoning='', answer=gold, scorer=partial(self.ds.score_answer, entry=o))
-
 # %% ../nbs/01_data.ipynb #7ee09638
 _says = re.compile(r'.*\banswer(?:\s+is|:)\s*', re.I)
 
@@ -283,172 +230,6 @@ def score(
     except Exception: return 0.
     return float(res>=1) if number else min(max(res, 0.), 1.)
 
-# %% ../nbs/01_data.ipynb #2cc84760
-_formats = {'.jsonl':'json', '.json':'json', '.csv':'csv', '.parquet':'parquet'}
-
-def _files(folder, split):
-    "The file named after `split`, or its shards as the hub stores them"
-    files = [p for p in sorted(folder.iterdir()) if p.suffix in _formats]
-    shards = re.compile(re.escape(split)+r'-\d+-of-\d+')
-    return [p for p in files if p.stem==split][:1] or [p for p in files if shards.fullmatch(p.stem)]
-
-class _NoSplit(TinyReasoningError): "The source has no such split"
-
-def _local(d, split):
-    "The files of `split`, if section `d` names a file or a folder; a folder without them is `_NoSplit`"
-    path = Path(os.path.expanduser(d.dataset_name))
-    if os.path.isfile(path): return [path]
-    if not os.path.isdir(path): return []
-    folders = [path/o for o in ('', d.subset or '', 'data') if (path/o).is_dir()]
-    files = first((_files(o, split) for o in folders), bool)
-    if not files: raise _NoSplit(f'data.dataset_name: no file {split}.jsonl, .json, .csv or .parquet in {path}')
-    return files
-
-# %% ../nbs/01_data.ipynb #9c460a2f
-def _json_error(e):
-    "What Python's json says, and where in the line"
-    return f'{e.msg} at column {e.colno}' if isinstance(e, json.JSONDecodeError) else one_line(e)
-
-def _not_a_row(line):
-    "What is wrong with a line of JSON, if anything"
-    try: o = json.loads(line)
-    except (ValueError, RecursionError) as e: return _json_error(e)
-    if not isinstance(o, dict): return f'got {shorten(o)}; allowed: an object with question and answer'
-    if re.search(r'[\ud800-\udfff]', json.dumps(o, ensure_ascii=False)): return 'half a character (a lone surrogate)'
-
-def _bad_json(text, lines):
-    "The first row of `text` that is wrong, and why; each of its `lines` is a row, or it is one list of rows"
-    if not lines and text.lstrip().startswith('['):
-        try: rows = json.loads(text)
-        except json.JSONDecodeError as e: return f'line {e.lineno}: {_json_error(e)}'
-        except (ValueError, RecursionError) as e: return one_line(e)
-        bad = ((i, _not_a_row(json.dumps(o))) for i,o in enumerate(rows, 1))
-        what = 'row'
-    else: what,bad = 'line',((i, _not_a_row(o)) for i,o in enumerate(text.split('\n'), 1) if o.strip())
-    return first(f'{what} {i}: {why}' for i,why in bad if why)
-
-def _bad_file(path):
-    "What is wrong with the file at `path`, as far as can be told"
-    if path.suffix=='.parquet': return None
-    data = path.read_bytes()
-    if not data.strip(b'\0 \r\n\t'): return 'nothing is in it'
-    if data.startswith(b'\xef\xbb\xbf') and path.suffix=='.json': return 'it begins with a byte order mark; save it as UTF-8 without one'
-    try: text = data.decode()
-    except UnicodeDecodeError as e: return f'line {data[:e.start].count(10)+1} is not UTF-8; save the file as UTF-8'
-    if path.suffix!='.csv': return _bad_json(text, path.suffix=='.jsonl')
-    return None if len(text.splitlines())>1 else 'no row is in it'
-
-# %% ../nbs/01_data.ipynb #28a57a10
-def _load_dataset(*args, **kwargs):
-    "datasets' `load_dataset` without what it logs about its errors; what it can raise is a `ValueError`"
-    import datasets
-    level = datasets.logging.get_verbosity()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-    try: return datasets.load_dataset(*args, **kwargs)
-    except (OSError, ValueError, RuntimeError, TypeError, StopIteration, datasets.exceptions.DatasetsError) as e:
-        why = e.__cause__ or e
-        raise ValueError(f'{one_line(why, 200)} ({type(why).__name__})') from None
-    finally: datasets.logging.set_verbosity(level)
-
-def _pairs(ds, name):
-    "Question and answer of each row of dataset `ds`, as dicts; `name` is for the error if it has none"
-    missing = {'question','answer'} - set(ds.column_names)
-    if missing: raise TinyReasoningError(f'{name}: no column {min(missing)!r}; it has {shorten(ds.column_names)}')
-    return list(ds.select_columns(['question','answer']))
-
-def _read_files(files):
-    "The rows in `files`, as dicts"
-    path = files[0]
-    if path.suffix not in _formats: raise TinyReasoningError(f'data.dataset_name: {path}: files may end in {", ".join(_formats)}')
-    if '::' in str(path): raise TinyReasoningError(f'Cannot read {path}: "::" means something else to datasets; rename it')
-    for o in files:
-        if why := _bad_file(o): raise TinyReasoningError(f'Cannot read {o}: {why}')
-    try: ds = _load_dataset(_formats[path.suffix], data_files=[glob.escape(str(o)) for o in files], split='train')
-    except ValueError as e: raise TinyReasoningError(f'Cannot read {path}: {one_line(e)}') from None
-    return _pairs(ds, path)
-
-def _read_hub(d, split):
-    "The rows in `split` of a name on the hub, as dicts"
-    name = d.dataset_name
-    a_path = Path(name).suffix in _formats or name.startswith(('.','/','~'))
-    if a_path: raise TinyReasoningError(f'data.dataset_name: no file or folder {shorten(name)}')
-    try: splits = _load_dataset(name, d.subset)
-    except ValueError as e: raise TinyReasoningError(f'Cannot read {shorten(name)}: {e}. Without access to the hub use `--config cpu`, '
-        'whose problems are made on the spot, or a local copy: `--data.dataset_name PATH`') from None
-    if split not in splits: raise _NoSplit(f'data.dataset_name: no split {split!r} in {name}; it has {", ".join(splits)}')
-    return _pairs(splits[split], name)
-
-# %% ../nbs/01_data.ipynb #7e8ea21e
-def read_rows(
-    cfg:Config, # Its section `data` names the source
-    split:str # 'train', 'test'
-)->list: # Rows from `to_row`
-    "Rows of a hub dataset, a local file, or a local folder with a file for each split"
-    files = _local(cfg.data, split)
-    name = str(files[0] if files else cfg.data.dataset_name)
-    found = _read_files(files) if files else _read_hub(cfg.data, split)
-    rows = []
-    for i,o in enumerate(found, 1):
-        try: rows.append(to_row(o['question'], o['answer']))
-        except TinyReasoningError as e: raise TinyReasoningError(f'{name}, row {i}: {e}') from None
-    return rows
-
-def own_test_rows(
-    cfg:Config # Section `data`
-)->list: # Rows from `to_row`
-    "Rows of the source's own test split; none where it has no such split"
-    d = cfg.data
-    if d.test_split==d.split or os.path.isfile(os.path.expanduser(d.dataset_name)): return []
-    try: return read_rows(cfg, d.test_split)
-    except _NoSplit: return []
-
-# %% ../nbs/01_data.ipynb #11a50ca5
-def has_solutions(
-    rows, # From `read_problems`
-)->bool:
-    "Whether there are worked solutions to learn from"
-    return rows.solved if isinstance(rows, GymRows) else any(o['reasoning'] for o in rows)
-
-def _unanswered(row):
-    "What is wrong with a row that needs no worked solution, if anything"
-    if not (row['question'] and row['answer']): return 'without a question or an answer'
-
-def _fault(rows, cfg):
-    "The function that says what is wrong with one of `rows`"
-    def if_solved(row): return row_error(row) if row['reasoning'] else _unanswered(row)
-    return row_error if cfg.training.method=='sft' and has_solutions(rows) else if_solved
-
-# %% ../nbs/01_data.ipynb #7c56d65e
-def _gym_problems(cfg):
-    "The problems of a source that makes them"
-    d = cfg.data
-    if min(d.num_samples, d.test_samples)<0:
-        raise ConfigError('data.num_samples, data.test_samples: got -1; reasoning-gym has no end, so give numbers')
-    rows = partial(GymRows, d.dataset_name, seed=cfg.project.seed)
-    unseen = []
-    if d.unseen_samples and d.unseen_task: unseen = rows(task=(d.task or {}) | d.unseen_task)
-    elif d.unseen_samples and d.templates: unseen = rows(exclude=d.templates, task=d.task)
-    return AttrDict(train=rows(templates=d.templates, task=d.task), test=[], unseen=unseen)
-
-def _counts(c):
-    "A `Counter` in words"
-    return ', '.join(f'{v:,} {k}' for k,v in c.items()) or 'none'
-
-def read_problems(
-    cfg:Config # Sections `data` and `project`
-)->AttrDict: # Rows `train`, `test` (empty where test rows are to be set aside) and `unseen`
-    "All rows of the source, before any is dropped or chosen; raises `TinyReasoningError` for whatever is wrong with it"
-    d = cfg.data
-    if d.dataset_name.startswith(_gym): return _gym_problems(cfg)
-    for k in ('task','unseen_task'):
-        if getattr(d, k): raise ConfigError(f'data.{k}: got {shorten(getattr(d, k))}; allowed: none, since {shorten(d.dataset_name)} is no {_gym}<task>')
-    test,train = own_test_rows(cfg), read_rows(cfg, d.split)
-    if not test and d.test_samples<0:
-        raise ConfigError(f'data.test_samples: got -1; {d.dataset_name} has no test split, so give the number of rows to set aside')
-    why = list(map(_fault(train, cfg), train))
-    if all(why): raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}; dropped: {_counts(Counter(why))}')
-    return AttrDict(train=train, test=test, unseen=[])
-
 # %% ../nbs/01_data.ipynb #6dfbcf26
 def n_tokens(
     row:dict, # question, reasoning, answer
@@ -458,35 +239,6 @@ def n_tokens(
     "Length of the whole conversation in tokens"
     ex = to_messages(row, system_prompt)
     return len(tokenizer.apply_chat_template(ex['prompt']+ex['completion'], return_dict=True)['input_ids'])
-
-def _too_long(row, cfg, tokenizer, whole=True):
-    "Whether the conversation, or only the question without a reply where not `atomic_write`, has more than `max_seq_length` tokens"
-    longest = cfg.model.max_seq_length
-    if not whole: row = row | dict(reasoning='', answer='')
-    if sum(map(len, (row['question'], row['reasoning'], cfg.data.system_prompt))) > 100*longest: return True
-    return n_tokens(row, tokenizer, cfg.data.system_prompt) > longest
-
-# %% ../nbs/01_data.ipynb #54b69190
-def _take(rows, n, what):
-    "The first `n` rows, or all for -1; a warning where there are fewer"
-    rows = list(rows if n<0 else islice(rows, n))
-    if len(rows)<n: log.warning(f'{what}: {n:,} asked for, only {len(rows):,} available; using all')
-    return rows
-
-def _shuffled(rows, cfg):
-    "Rows of a file in an order that the seed decides; those made on the spot have one already"
-    if not isinstance(rows, list) or not cfg.data.shuffle: return rows
-    rows = list(rows)
-    random.Random(cfg.project.seed).shuffle(rows)
-    return rows
-
-# %% ../nbs/01_data.ipynb #a5ae46a0
-def _own_test(rows, cfg, seen, too_long):
-    "The good ones among a source's own test rows, in order of the seed; the others are counted in the log"
-    out = Counter()
-    rows = list(filter_rows(_shuffled(rows, cfg), out, seen, _unanswered, too_long))
-    if out: log.warning(f'Left out of split {cfg.data.test_split!r}: {_counts(out)}')
-    return rows
 
 # %% ../nbs/01_data.ipynb #85632d51
 def _runs(question, n):
@@ -505,73 +257,6 @@ def ngram_overlaps(
         for run in _runs(o['question'], n): where.setdefault(run, o)
     shared = [(o, next((run for run in _runs(o['question'], n) if run in where), None)) for o in rows]
     return [(o, where[run], run) for o,run in shared if run]
-
-# %% ../nbs/01_data.ipynb #dab3299c
-def _drop_overlaps(rows, test, cfg, dropped):
-    "`rows`, and what `ngram_overlaps` finds of them in `test`; without those where `data.drop_overlaps`"
-    shared = ngram_overlaps(rows, test)
-    if not shared: return rows, shared
-    n,asked = len(shared),len({o['question'] for _,o,_ in shared})
-    log.warning(f'{n:,} training questions share 13 words in a row with {asked:,} test questions (--data.drop_overlaps true leaves them out)')
-    if not cfg.data.drop_overlaps: return rows, shared
-    dropped['also in the test'] += n
-    out = {id(o) for o,_,_ in shared}
-    return [o for o in rows if id(o) not in out], shared
-
-# %% ../nbs/01_data.ipynb #2ac7455e
-def _side_by_side(rows):
-    "`rows` with the solutions to one question next to each other, questions in the order in which they came"
-    places = {}
-    for o in rows: places.setdefault(question_key(o['question']), len(places))
-    return sorted(rows, key=lambda o: places[question_key(o['question'])])
-
-def _train_and_validation(rows, cfg):
-    "`rows` in two lists, the last ones for validation; no question is in both"
-    rows = _side_by_side(rows)
-    n = len(rows)-round(len(rows)*cfg.data.validation_split)
-    while 0<n<len(rows) and question_key(rows[n-1]['question'])==question_key(rows[n]['question']): n -= 1
-    if not n: raise TinyReasoningError('No training rows left: lower data.validation_split or raise data.num_samples')
-    return rows[:n], rows[n:]
-
-def make_splits(
-    cfg:Config, # Source, sizes and seed
-    tokenizer=None, # Drops rows longer than `max_seq_length` where given
-    problems=None # From `read_problems(cfg)`, where they have been read already
-)->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`; `dropped`, a Counter; `shared`, from `ngram_overlaps`; `set_aside`
-    "Check and split the problems; no question is in two splits. `set_aside` says whether test rows were taken from the training rows"
-    d,dropped,seen = cfg.data, Counter(), set()
-    problems = problems or read_problems(cfg)
-    from_file = isinstance(problems.train, list)
-    too_long = partial(_too_long, cfg=cfg, tokenizer=tokenizer) if tokenizer else None
-    if too_long and too_long(dict(question='', reasoning='', answer='')):
-        raise ConfigError(f'data.system_prompt: longer by itself than model.max_seq_length ({cfg.model.max_seq_length} tokens)')
-    good = partial(filter_rows, dropped=dropped, seen=seen, fault=_fault(problems.train, cfg), too_long=too_long)
-
-    own = problems.test and _own_test(problems.test, cfg, seen, too_long and partial(too_long, whole=False))
-    rows = good(_shuffled(problems.train, cfg), several=bool(problems.test))
-    test = _take(own if problems.test else rows, d.test_samples, 'test_samples')
-    unseen = _take(good(problems.unseen), d.unseen_samples if problems.unseen else 0, 'unseen_samples')
-    if from_file: rows = list(rows)  # to the end of the file, so that the counts are of all of it
-    if from_file and 0<=d.num_samples<len(rows): log.info(f'Subsampling: {d.num_samples:,} of {len(rows):,} rows')
-    rows = _take(rows, d.num_samples, 'num_samples')
-    besides = f'besides {len(test)} test rows (data.test_samples); dropped: {_counts(dropped)}'
-    if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset_name!r} {besides}')
-
-    rows,shared = _drop_overlaps(rows, test, cfg, dropped) if from_file else (rows, [])
-    train,validation = _train_and_validation(rows, cfg)
-    lists = dict(train=train, validation=validation, test=test, unseen=unseen)
-    log.info(f'Rows: {", ".join(f"{k} {len(v):,}" for k,v in lists.items() if v)}; dropped: {_counts(dropped)}')
-    return AttrDict(lists, dropped=dropped, shared=shared, set_aside=from_file and not problems.test)
-
-# %% ../nbs/01_data.ipynb #0cd7bfe7
-def check_solutions(
-    problems, # From `read_problems`
-    cfg:Config, # Section `training`
-):
-    "A `TinyReasoningError` where solutions are to be learned from, and there are none"
-    if cfg.training.method!='sft' or has_solutions(problems.train): return
-    raise TinyReasoningError(f'data.dataset_name: {shorten(cfg.data.dataset_name)} comes without worked solutions, from which `sft` learns; '
-        '`--training.method grpo` learns from answers alone')
 
 # %% ../nbs/01_data.ipynb #c7c8d64d
 def fingerprint(

@@ -15,6 +15,7 @@ from fastcore.basics import patch, store_attr
 from fastcore.xml import B, Details, Div, Span, Summary, to_xml
 from .config import *
 from .data import *
+from .splits import *
 from .chat import *
 
 # %% ../nbs/05_demo.ipynb #49fdd80e

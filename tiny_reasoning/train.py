@@ -20,6 +20,7 @@ from .config import *
 from .command import *
 from .files import *
 from .data import *
+from .splits import *
 from .model import *
 
 # %% ../nbs/03_train.ipynb #9c583fcf
