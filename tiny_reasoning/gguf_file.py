@@ -283,6 +283,13 @@ def _render(tokenizer, messages, **kwargs):
     try: return tokenizer.apply_chat_template(messages, tokenize=False, **kwargs)
     except Exception as e: raise TinyReasoningError(f'the chat template fails: {one_line(e, 200)}') from None
 
+# %% ../nbs/04b_gguf.ipynb #aa000051
+def _begin(pieces, bos):
+    "The pieces `begin` and `system`, where `bos` belongs to the former unless it opens the user's message as well"
+    system = pieces['system']
+    if not system.startswith(bos) or pieces.get('user', '').startswith(bos): return dict(begin='', system=system)
+    return dict(begin=bos, system=system.removeprefix(bos))
+
 # %% ../nbs/04b_gguf.ipynb #b34aca89
 def split_chat_template(
     tokenizer, # With a chat template
@@ -290,11 +297,11 @@ def split_chat_template(
     "The chat template in pieces; raises `TinyReasoningError` where it does more than put them together"
     talk = [dict(role=k, content=v) for k,v in _roles.items()]
     text = _render(tokenizer, talk)
-    begin = tokenizer.bos_token if tokenizer.bos_token and text.startswith(tokenizer.bos_token) else ''
-    *before,end = re.split('|'.join(_roles.values()), text.removeprefix(begin))
-    res = dict(zip(_roles, [before[0], *(o.removeprefix(end) for o in before[1:])]), begin=begin, end=end)
+    *before,end = re.split('|'.join(_roles.values()), text)
+    res = dict(zip(_roles, [before[0], *(o.removeprefix(end) for o in before[1:])]), end=end)
+    res |= _begin(res, tokenizer.bos_token or '')
     longer = [*talk, *talk[1:], talk[1]]
-    body = begin + ''.join(res[o['role']]+o['content']+end for o in longer)
+    body = res['begin'] + ''.join(res[o['role']]+o['content']+end for o in longer)
     res['reply'] = _render(tokenizer, longer, add_generation_prompt=True).removeprefix(body)
     if body+res['reply']==_render(tokenizer, longer, add_generation_prompt=True): return res
     raise TinyReasoningError('the chat template does more than put something before and after each message')
@@ -350,7 +357,9 @@ def write_modelfile(
     "A Modelfile in which Ollama reads exactly `commands`; raises `TinyReasoningError` where none can say that"
     text = ''
     for command,value in commands:
-        forms = [f'{command} {o}{value}{o}' for o in (('"""','"','') if '\n' in value else ('"','"""',''))]
+        marks = ('"""','"','') if '\n' in value else ('"','"""','')
+        if re.fullmatch(r'[\w./-]+', value): marks = ('',)
+        forms = [f'{command} {o}{value}{o}' for o in marks]
         line = next((o for o in forms if _read(o)==[(command, value)]), None)
         if line is None: raise TinyReasoningError(f'a Modelfile cannot say {command} {shorten(value)}')
         text += f'{line}\n'
