@@ -152,20 +152,21 @@ class TrainingConfig(Section):
     learning_rate:PositiveFloat=2e-4 # Peak learning rate
     logging_steps:PositiveInt=10 # Steps between training losses
     eval_steps:PositiveInt=50 # Steps between validation losses
-    save_steps:PositiveInt=50 # Steps between checkpoints; a multiple of `eval_steps`
+    save_steps:PositiveInt=50 # Steps between checkpoints: each validation makes one, so the same as `eval_steps`
     save_total_limit:PositiveInt=3 # Checkpoints kept on disk, the best one among them
     optim:str='adamw_8bit' # Any optimiser name that transformers knows
     weight_decay:NonNegativeFloat=0.01 # Decoupled weight decay
     lr_scheduler_type:str='linear' # Any schedule name that transformers knows
+    report_to:str|None=None # Where losses go besides: `tensorboard`, `wandb` and others that transformers knows
 
     @property
     def effective_batch(self): return self.per_device_train_batch_size*self.gradient_accumulation_steps
 
     @model_validator(mode='after')
     def _rules(self):
-        "Each checkpoint has a validation loss, and the learning rate gets to its peak"
-        if self.save_steps % self.eval_steps: raise ValueError(f'training.save_steps: got {self.save_steps}; '
-            f'allowed: a multiple of training.eval_steps ({self.eval_steps}), so that each checkpoint has a validation loss')
+        "Each validation makes a checkpoint, and the learning rate gets to its peak"
+        if self.save_steps!=self.eval_steps: raise ValueError(f'training.save_steps: got {self.save_steps}; '
+            f'allowed: {self.eval_steps}, as training.eval_steps, since each validation makes a checkpoint')
         if self.warmup_steps>self.max_steps: raise ValueError(f'training.warmup_steps: got {self.warmup_steps}; '
             f'allowed: at most training.max_steps ({self.max_steps})')
         return self
