@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['max_kl', 'next_logits', 'kl_divergence', 'plain_model', 'proof_rows', 'reference_outputs', 'verify', 'save_merged',
            'open_merged', 'prove_gguf', 'write_ollama', 'check_dest', 'swap_in', 'check_room', 'gguf_kinds',
-           'check_early', 'warn_changes', 'export', 'main']
+           'check_early', 'export', 'main']
 
 # %% ../nbs/04d_export.ipynb #c08afd0b
 import glob, os, shutil
@@ -109,7 +109,8 @@ def verify(
     replies,logits = reference_outputs(model, tokenizer, prompts, max_new_tokens, batch_size, want[0])
     same = sum(a==b for a,b in zip(want[0], replies))
     res = dict(questions=len(prompts), same=same, **kl_divergence(want[1], logits))
-    text = f"{name}: {same} of {len(prompts)} replies are the adapter's; divergence {res['kl']:.2g}, logits at most {res['logits']:.2g} apart"
+    text = (f"{name}: {same} of {len(prompts)} replies are the adapter's; divergence {res['kl']:.2g}, "
+            f"logits at most {res['logits']:.2g} apart")
     if not res['kl']<=max_kl: raise TinyReasoningError(f'{text}. More than {max_kl} is another model: not exported')
     log.info(text)
     return res
@@ -126,7 +127,7 @@ def save_merged(
     from transformers import GenerationConfig
     ends = dict(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     model.generation_config = GenerationConfig(do_sample=False, **ends)
-    model.to(getattr(torch, dtype)).save_pretrained(folder)
+    with quiet_loading(): model.to(getattr(torch, dtype)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 # %% ../nbs/04d_export.ipynb #701dd8b8
@@ -136,7 +137,7 @@ def open_merged(
 )->tuple: # model, tokenizer
     "What transformers makes of `folder`, with prompts padded on the left as `generate` needs them"
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(pick_device())
+    with quiet_loading(): model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(pick_device())
     return model, AutoTokenizer.from_pretrained(folder, padding_side='left')
 
 # %% ../nbs/04d_export.ipynb #e5c4321f
@@ -150,7 +151,8 @@ def prove_gguf(
     "Read a GGUF file back and `verify` it; raises `TinyReasoningError`"
     texts,far = check_tokenizer(path, tokenizer),read_gguf(path, model)
     if far<=gguf_quants[kind]: return verify(path.name, model, tokenizer, **asked) | dict(texts=texts)
-    raise TinyReasoningError(f'{path.name}: a weight is off by {far:.2g} of the largest in its matrix, more than {kind} explains: not exported')
+    raise TinyReasoningError(f'{path.name}: a weight is off by {far:.2g} of the largest in its matrix, '
+                             f'more than {kind} explains: not exported')
 
 # %% ../nbs/04d_export.ipynb #ac00000a
 def write_ollama(
@@ -178,7 +180,7 @@ def check_dest(
         there = {o.name for o in path.iterdir()} if path.exists() else set()
     except (OSError, ValueError, RuntimeError) as e:
         raise ConfigError(f'dest: cannot use {shorten(str(dest))}: {getattr(e, "strerror", None) or e}') from None
-    other = sorted(there - {'.tiny_reasoning.lock'})
+    other = sorted(there - {'.tiny_reasoning.lock'}, key=lambda o: (o.startswith('.'), o))
     if other and 'export.json' not in there:
         raise TinyReasoningError(f'{str(dest)!r} holds {shorten(other[0])} and no export: choose another folder with --dest')
     if os.path.ismount(path): raise ConfigError(f'dest: {str(dest)!r} is where a disk is mounted; give a folder in it')
@@ -230,20 +232,6 @@ def check_early(
     except (OSError, ValueError): return
     check_family(config)
 
-# %% ../nbs/04d_export.ipynb #ac00001a
-def warn_changes(
-    own, # `Config` of the adapter's training, or None
-    m:ModelConfig, # The base that it goes into
-    system_prompt:str, # What it is exported with
-):
-    "A warning where the adapter goes into another base, or under another prompt, than it was trained with"
-    if own and own.model.load_in_4bit!=m.load_in_4bit:
-        log.warning(f'The adapter was trained with model.load_in_4bit {own.model.load_in_4bit}, and goes into another base with '
-                    f'{m.load_in_4bit}: --model.load_in_4bit {str(own.model.load_in_4bit).lower()} exports what you trained')
-    if own and own.data.system_prompt!=system_prompt:
-        log.warning(f'The adapter was trained with the system prompt {shorten(own.data.system_prompt)}, '
-                    f'and is exported with {shorten(system_prompt)}')
-
 # %% ../nbs/04d_export.ipynb #ac00001c
 def _dtype(m):
     "What 16 bits are: float16, unless bfloat16 was asked for"
@@ -277,9 +265,8 @@ def _make(part, cfg, path, kinds):
     if adapter_digest(path)!=digest: raise TinyReasoningError(f'The adapter in {str(path)!r} was replaced meanwhile: not exported')
     proofs = _prove(part, cfg.model, asked)
     if not kinds: return proofs
-    model,tokenizer = open_merged(part, 'float32')
     for k in kinds:
-        file = part/f'{name}-{k}.gguf'
+        file,(model,tokenizer) = part/f'{name}-{k}.gguf',open_merged(part, 'float32')
         write_gguf(part, file, k, cfg.project.name)
         proofs[f'GGUF {k}'] = prove_gguf(file, k, model, tokenizer, **asked)
     write_ollama(part, file.name, tokenizer, asked['prompts'])
@@ -290,7 +277,7 @@ def _describe(part, cfg, path, digest, proofs, repo):
     "Write card, pictures and `export.json` into the folder `part`"
     out,m = Path(cfg.project.output_dir),cfg.model
     result,run = read_evaluation(out, digest, m.load_in_4bit),read_run(out, path)
-    if result: plot_accuracy(result.sets).savefig(part/'accuracy.png', dpi=120)
+    if result: plot_accuracy(result['sets']).savefig(part/'accuracy.png', dpi=120)
     for o in ('loss.png', 'reward.png'):
         if run and (out/o).is_file(): shutil.copy(out/o, part)
     for name,text in benchmark_file(result).items(): atomic_write_text(part/name, text)
@@ -314,6 +301,13 @@ def _export(cfg, path, kinds, dest, repo):
         swap_in(part, dest)
     return names
 
+# %% ../nbs/04d_export.ipynb #ac000031
+def _check_adapter(cfg):
+    "The adapter's folder, which has its weights and is for this model"
+    path = check_adapter(cfg.project.adapter_path, cfg.model.name)
+    if (path/'adapter_model.safetensors').is_file(): return path
+    raise TinyReasoningError(f'Cannot load the adapter in {str(path)!r}: it has no adapter_model.safetensors')
+
 # %% ../nbs/04d_export.ipynb #ac000020
 def export(
     cfg:Config, # Model, data and where the adapter is
@@ -324,11 +318,10 @@ def export(
 )->Path: # The folder
     "Merge base and adapter, prove that the model answers as they do, and describe it; raises `TinyReasoningError`"
     from safetensors import SafetensorError
-    kinds,path = gguf_kinds(to, quants),check_adapter(cfg.project.adapter_path, cfg.model.name)
+    kinds,path = gguf_kinds(to, quants),_check_adapter(cfg)
     dest = check_dest(dest or Path(cfg.project.output_dir)/'export')
     if kinds: check_early(cfg.model.name)
     api = hub_api(push) if push else None
-    warn_changes(trained_with(path), cfg.model, cfg.data.system_prompt)
     with lock_folder(dest.parent, doing='an export'):
         try: names = _export(cfg, path, kinds, dest, push)
         except (OSError, SafetensorError) as e:
@@ -340,7 +333,7 @@ def export(
 # %% ../nbs/04d_export.ipynb #ac000021
 def main():
     "The command `tiny_export`"
-    command(export, prog='tiny_export')
+    command(export, prog='tiny_export', load=run_config)
 
 # %% ../nbs/04d_export.ipynb #5f82cc24
 if __name__=='__main__' and __spec__: main()  # `python -m`, not a notebook
