@@ -281,9 +281,9 @@ def _describe(part, cfg, path, digest, proofs, repo):
     for o in ('loss.png', 'reward.png'):
         if run and (out/o).is_file(): shutil.copy(out/o, part)
     for name,text in benchmark_file(result).items(): atomic_write_text(part/name, text)
-    facts = dict(name=cfg.project.name, model=public_name(m.name), load_in_4bit=m.load_in_4bit, dtype=_dtype(m))
-    facts |= dict(system_prompt=cfg.data.system_prompt, adapter=digest, tiny_reasoning=__version__, proofs=proofs)
-    write_json(part/'export.json', facts)
+    write_json(part/'export.json', dict(
+        name=cfg.project.name, model=public_name(m.name), load_in_4bit=m.load_in_4bit, dtype=_dtype(m),
+        system_prompt=cfg.data.system_prompt, adapter=digest, tiny_reasoning=__version__, proofs=proofs))
     card = model_card(cfg.project.name, m, trained_with(path), result, run, proofs, [o.name for o in part.iterdir()], repo,
                       cfg.data.system_prompt, cfg.evaluation.max_new_tokens)
     atomic_write_text(part/'README.md', str(card))
