@@ -29,7 +29,7 @@ setup(
     install_requires=cfg['requirements'].split(),
     extras_require={k.removesuffix(suffix): v.split() for k,v in cfg.items() if k.endswith(suffix)},
     packages=[lib],
-    package_data={lib: ['presets/*.yaml', '*.css', 'py.typed']},
+    package_data={lib: ['presets/*.yaml', '*.css', '*.md', 'py.typed']},
     entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f'{lib}={lib}._modidx:d']},
     zip_safe=False,
 )

@@ -652,6 +652,67 @@ for name,made in {'an export':'export.json', 'traces':'traces.json'}.items():
         for more in ((), ('--overwrite',)):
             refused('what is not ours', f'{where} on {name} {" ".join(more)}'.rstrip(), lambda d, made=made, where=where, more=more: flags(d/'out', where, write(d, f'theirs/{made}', '{}').parent, *more), made)
 
+# --- exports: nothing of anybody's is deleted, and what cannot work is said before anything loads
+commands |= dict(tiny_export='export')
+bad_exports = {
+    'a format that does not exist': ('merged | gguf', '--to', 'onnx'),
+    'a quantisation that we do not write': ('q8_0', '--to', 'gguf', '--quants', 'q3_k'),
+    'quantisations without GGUF': ('--to gguf', '--quants', 'q8_0'),
+    'a repository without an owner': ('name/of-model', '--push', 'sums'),
+    'an address as a repository': ('name/of-model', '--push', 'https://me:secret@hub/a'),
+    'no token': ('token', '--push', 'me/sums'),
+    'no adapter': ('No adapter', '--adapter_path', 'nowhere'),
+    'a folder of the system': ('no export', '--dest', '/proc'),
+    'a destination with a NUL': ('dest', '--dest', 'a\0b')}
+for name,(words,*more) in bad_exports.items():
+    refused('export', name, lambda d, more=more: flags(trained(d), *more), words, cmd='tiny_export')
+for name,dest in {'onto its own run':'out', 'onto its adapter':'out/lora_adapter', "onto somebody's notes":'theirs'}.items():
+    refused('export', name, lambda d, dest=dest: flags(trained(d), '--dest', write(d, 'theirs/notes.txt', 'mine').parents[1]/dest),
+            'no export', cmd='tiny_export')
+refused('export', 'onto a file', lambda d: flags(trained(d), '--dest', write(d, 'theirs/notes.txt', 'mine')), 'Not a directory', cmd='tiny_export')
+
+def exported(d, *more):
+    "What goes wrong with an export of the finished run in `d/out`"
+    out = d/'out' if (d/'out').exists() else trained(d)
+    r = ask('tiny_export', *flags(out, *more))
+    return r.problem(0) or (None if (out/'export/export.json').exists() else 'no export')
+
+def somewhere(d, name, text):
+    "Whether exactly one file `name` with `text` is below `d`"
+    found = [o for o in d.rglob(name) if o.read_bytes()==text.encode()]
+    return None if len(found)==1 else f'{name} is there {len(found)} times'
+
+@case('export', 'a second one: the first moves aside with its notes')
+def _(d):
+    if (why := exported(d)): return why
+    (d/'out/export/notes.txt').write_text('mine')
+    return exported(d) or somewhere(d/'out/replaced', 'notes.txt', 'mine')
+
+@case('export', 'killed while it was writing, and again between the two renames')
+def _(d):
+    write(trained(d), '.export-x1.part/export/model.safetensors', 'half')
+    write(d, 'out/replaced/2026-01-01-000000/export/export.json', '{}')
+    return exported(d) or somewhere(d, 'model.safetensors', 'half')
+
+@case('export', 'an export.json that names files elsewhere')
+def _(d):
+    write(trained(d), 'export/export.json', json.dumps(dict(files=['../../photos/a.png', '/etc/passwd'])))
+    write(d, 'photos/a.png', 'mine')
+    return exported(d) or somewhere(d, 'a.png', 'mine')
+
+@case('export', 'a link in place of the folder: what it points to is exchanged, and the link stays')
+def _(d):
+    (trained(d)/'export').symlink_to(d/'elsewhere')
+    return exported(d) or (None if (d/'out/export').is_symlink() and (d/'elsewhere/export.json').exists() else 'the link is gone')
+
+for name,text in {'null':'null', 'a list':'[]', 'empty':'', 'bytes':'\x00', 'numbers as text':'{"sets":{"test":{"tuned":"99%"}}}'}.items():
+    @case('export', f'eval.json is {name}')
+    def _(d, text=text):
+        write(trained(d), 'eval.json', text)
+        if (why := exported(d)): return why
+        card = (d/'out/export/README.md').read_text()
+        return None if 'has not been measured' in card else card[-300:]
+
 # --- runs that go wrong
 for v in ('1e30', '1e8', '1e20'):
     @case('diverging', f'--learning_rate {v}')

@@ -1,4 +1,4 @@
-"""GGUF files in llama.cpp itself: `make test-gguf`, with the folder of an export in ARGS, or else with the embedded model and a small Qwen2.
+"""GGUF files in llama.cpp itself: `make test-gguf`. ARGS: folders of exports; without any, the embedded model and a small Qwen2.
 
 llama-cpp-python is compiled for this, which takes some minutes, so CI does without.
 """
@@ -45,23 +45,27 @@ def replies(llm, model, tokenizer, n=8):
 
 def qwen(folder):
     "A small Qwen2 with random weights, and a tokenizer that cuts as Qwen's does"
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, trainers, pre_tokenizers as tp
     t = Tokenizer(models.BPE())
-    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pre_tokenizers['qwen2'][0]), 'isolated'), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    cut = tp.Split(Regex(pre_tokenizers['qwen2'][0]), 'isolated')
+    t.pre_tokenizer = tp.Sequence([cut, tp.ByteLevel(add_prefix_space=False, use_regex=False)])
     t.decoder = decoders.ByteLevel()
     special = ['<|endoftext|>', '<|im_start|>', '<|im_end|>']
-    t.train_from_iterator(texts(), trainers.BpeTrainer(vocab_size=2000, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    t.train_from_iterator(texts(), trainers.BpeTrainer(vocab_size=2000, special_tokens=special, initial_alphabet=tp.ByteLevel.alphabet()))
+    template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    template += "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     t = transformers.Qwen2Tokenizer(tokenizer_object=t, eos_token='<|im_end|>', pad_token='<|endoftext|>', chat_template=template)
     torch.manual_seed(0)
-    shape = dict(hidden_size=256, intermediate_size=512, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=1024)
-    m = transformers.Qwen2ForCausalLM(transformers.Qwen2Config(vocab_size=2048, tie_word_embeddings=False, eos_token_id=t.eos_token_id, **shape))
+    shape = dict(hidden_size=256, intermediate_size=512, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2)
+    config = transformers.Qwen2Config(vocab_size=2048, max_position_embeddings=1024, tie_word_embeddings=False,
+                                      eos_token_id=t.eos_token_id, **shape)
+    m = transformers.Qwen2ForCausalLM(config)
     for o in m.parameters(): o.data.normal_(std=0.1)
     save_merged(m, t, folder)
 
 def made(tmp):
     "Folders with a model and its GGUF files"
-    model,tokenizer = plain_model(load_config('cpu'))
+    model,tokenizer = plain_model(load_config('cpu').model)
     save_merged(model, tokenizer, tmp/'smollm2')
     qwen(tmp/'qwen2')
     for o in (tmp/'smollm2', tmp/'qwen2'):
@@ -72,14 +76,16 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as tmp:
         for folder in map(Path, sys.argv[1:]) if sys.argv[1:] else made(Path(tmp)):
-            model,tokenizer = open_merged(folder)
+            model,tokenizer = open_merged(folder, 'float32')
             for path in sorted(folder.glob('*.gguf')):
                 start = time.time()
                 llm = Llama(str(path), n_ctx=512, logits_all=True, verbose=False)
                 n,other = tokens(llm, tokenizer)
                 read_gguf(path, model)
                 same,of,far = replies(llm, model, tokenizer)
-                print(f'{path.name}: {n-len(other)} of {n} texts have the same tokens; {same} of {of} replies are those of transformers in float32 with the same weights; divergence at most {far["kl"]:.2g}, logits at most {far["logits"]:.2g} apart ({time.time()-start:.0f} s)', flush=True)
+                print(f'{path.name}: {n-len(other)} of {n} texts have the same tokens; {same} of {of} replies are those of '
+                      f'transformers in float32 with the same weights; divergence at most {far["kl"]:.2g}, '
+                      f'logits at most {far["logits"]:.2g} apart ({time.time()-start:.0f} s)', flush=True)
                 for t,a,b in other[:3]: print(f'  {t!r}\n    transformers {a}\n    llama.cpp    {b}')
                 failed += bool(other) or not far['kl']<=max_kl
     sys.exit(failed)

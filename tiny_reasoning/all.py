@@ -10,5 +10,7 @@ from .traces import *
 from .train import *
 from .eval import *
 from .chat import *
+from .gguf_file import *
+from .card import *
 from .export import *
 from .demo import *
