@@ -1,4 +1,4 @@
-"""`make test-alone`: every numbered notebook by itself, as a stranger has it: the built wheel with its extras `offline` and `teacher` in a fresh
+"""`make test-alone`: every numbered notebook by itself, as a stranger has it: the built wheel with its extra `offline` in a fresh
 environment, an empty folder, an empty cache, nothing of the checkout. Prints a line for each. Arguments: some notebooks only."""
 import re,subprocess,sys,tempfile,time
 from pathlib import Path
@@ -19,7 +19,8 @@ def fresh_env(tmp, whl):
     from project import apart,root,run
     run(sys.executable, '-m', 'venv', tmp/'env')
     py = tmp/'env'/'bin'/'python'
-    run(py, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-c', root/'constraints.txt', f'{whl}[offline]', 'nbclient', 'ipykernel', env=apart)
+    also = ['nbclient', 'ipykernel', 'math-verify']  # 01_data compares itself with the last
+    run(py, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-c', root/'constraints.txt', f'{whl}[offline]', *also, env=apart)
     return py
 
 def alone(py, nb, tmp, flags):

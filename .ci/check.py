@@ -108,7 +108,7 @@ def wheel(tmp):
     run(sys.executable, '-m', 'build', '--no-isolation', '--outdir', tmp)
     whl = next(Path(tmp).glob('*.whl'))
     want = {f'{lib}/py.typed'} | {str(p.relative_to(root)) for p in (root/lib).glob('presets/*.yaml')} \
-        | {str(p.relative_to(root)) for p in (root/lib).glob('*.py')}
+        | {str(p.relative_to(root)) for e in ('py','css','md') for p in (root/lib).glob(f'*.{e}')}
     lacks = want-set(ZipFile(whl).namelist())
     if lacks: raise Failed(f"{whl.name} lacks {', '.join(sorted(lacks))}")
     return whl
@@ -190,7 +190,7 @@ def test():
     check('the pages for the site: links, pictures and names', docs)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp).resolve()
-        whl = check('the wheel builds and carries the presets and py.typed', wheel, tmp)
+        whl = check('the wheel builds and carries every file of the package', wheel, tmp)
         py = whl and check('the wheel installs beside nothing of the checkout', wheel_env, tmp, whl)
         if py:
             for mod in [lib, *(f'{lib}.{o}' for o in early)]: check(f'import {mod}, silent and without torch', imports, py, mod)

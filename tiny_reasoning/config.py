@@ -428,11 +428,15 @@ def _over(values, new):
     return values | new
 
 # %% ../nbs/00_config.ipynb #8e5a87d2
+def _is_count(v):
+    "Whether `v` is a whole number that Python can read; it refuses those of more than 4,300 digits"
+    return str(v).isdecimal() and len(str(v))<20
+
 def _spacing(run, preset, typed):
     "`warmup_steps`, `eval_steps` and `save_steps` of `preset`, fitted to the dotted keys in `run`, some of them `typed`"
     steps,warmup = run['training.max_steps'], preset.warmup_steps
     if warmup>steps: warmup = warmup*steps//preset.max_steps
-    asked = [int(typed[k]) for k in ('training.eval_steps','training.save_steps') if str(typed.get(k)).isdecimal()]
+    asked = [int(typed[k]) for k in ('training.eval_steps','training.save_steps') if _is_count(typed.get(k))]
     every = first(asked) or min(preset.eval_steps, steps)
     return {'training.warmup_steps':warmup, 'training.eval_steps':every, 'training.save_steps':every}
 
@@ -441,7 +445,7 @@ def _give_way(preset, values, typed):
     "Keys of the spacing that are not `typed` and have to change, with both values; `preset` and `values` have dotted keys"
     before = build(preset).training
     run = {'training.max_steps':before.max_steps} | values
-    if not str(run['training.max_steps']).isdecimal(): return {}  # `build` says what is wrong with it
+    if not _is_count(run['training.max_steps']): return {}  # `build` says what is wrong with it
     fitted = _spacing(run | {'training.max_steps':int(run['training.max_steps'])}, before, typed)
     both = {k:(getattr(before, k.split('.')[1]), v) for k,v in fitted.items()}
     return {k:(old,new) for k,(old,new) in both.items() if k not in typed and old!=new}

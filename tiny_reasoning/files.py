@@ -4,14 +4,13 @@
 
 # %% auto #0
 __all__ = ['atomic_write', 'atomic_write_text', 'write_json', 'from_json', 'read_json', 'writable', 'lock_folder', 'put_aside',
-           'step_of', 'checkpoints', 'Ledger']
+           'step_of', 'checkpoints']
 
 # %% ../nbs/00a_files.ipynb #ef246802
-import hashlib, json, os, re, socket, tempfile, time
+import json, os, re, socket, tempfile, time
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
-from fastcore.basics import patch
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 from .config import *
@@ -176,95 +175,3 @@ def checkpoints(
     found = [o for o in Path(folder).glob('checkpoint-*') if step_of(o)]
     if complete: found = [o for o in found if (o/'complete').is_file() and not o.is_symlink()]
     return sorted(found, key=step_of)
-
-# %% ../nbs/00a_files.ipynb #c04067a4
-def _mark(path):
-    "What tells whether the file at `path` has changed: its size and its hash"
-    with path.open('rb') as f: return [path.stat().st_size, hashlib.file_digest(f, 'sha256').hexdigest()[:16]]
-
-class Ledger:
-    "The names that runs have claimed in `folder`, and marks of the files they have written there"
-    name = 'run_files.json'
-    def __init__(self,
-        folder, # Where a run writes
-    ):
-        self.folder,self.claimed,self.files = Path(folder),[],{}
-        path = self.folder/self.name
-        self.strange = path.is_symlink() or path.exists()  # until it is read
-        try:
-            o = json.loads(path.read_text())
-            self.claimed,self.files = list(o['claimed']), dict(o['files'])
-            self.strange = False
-        except (OSError, ValueError, KeyError, TypeError): pass  # names nothing, so everything else stays
-
-    def save(self):
-        "Write the list, or delete an empty one"
-        if self.claimed: write_json(self.folder/self.name, dict(claimed=self.claimed, files=self.files))
-        else: (self.folder/self.name).unlink(missing_ok=True)
-
-# %% ../nbs/00a_files.ipynb #ac99ad22
-@patch
-def foreign(self:Ledger,
-    name:str, # A file or folder in `folder`
-)->list: # Names of files
-    "What stands at `name` that no run has written, or somebody has changed"
-    path = self.folder/name
-    if path.is_symlink(): return [name]
-    files = [path] if path.is_file() else [o for o in sorted(path.rglob('*')) if not o.is_dir() or o.is_symlink()]
-    names = [o.relative_to(self.folder).as_posix() for o in files]
-    if name not in self.claimed: return names
-    if name not in self.files and not any(o.startswith(f'{name}/') for o in self.files): return []  # begun, and never finished
-    return [n for n,o in zip(names, files) if n not in self.files or o.is_symlink() or self.files[n]!=_mark(o)]
-
-# %% ../nbs/00a_files.ipynb #34f3d101
-@patch
-def check(self:Ledger,
-    *names, # Files and folders that a run is going to write
-):
-    "A `TinyReasoningError` names the first of `names` that would replace something of somebody else's"
-    for n in ([self.name] if self.strange else names):
-        path = self.folder/n
-        if not (path.exists() or path.is_symlink()): continue
-        if n not in self.claimed or (path.is_file() and self.foreign(n)):
-            raise TinyReasoningError(f'{str(path)!r} is not from a run of ours, or was changed since: move it, or choose another folder')
-
-@patch
-def claim(self:Ledger,
-    *names, # Files and folders that this run is going to write
-):
-    "`check` and claim `names`"
-    self.check(*names)
-    self.claimed += [n for n in names if n not in self.claimed]
-    self.save()
-
-@patch
-def record(self:Ledger,
-    *names, # Files and folders that have just been written
-):
-    "Take down what is now at `names`"
-    for n in names:
-        path = self.folder/n
-        files = [path] if path.is_file() else [o for o in path.rglob('*') if o.is_file()]
-        self.files |= {o.relative_to(self.folder).as_posix():_mark(o) for o in files}
-    self.save()
-
-# %% ../nbs/00a_files.ipynb #7b6904d2
-@patch
-def remove(self:Ledger,
-    *names, # What to delete; everything claimed, where none is given
-)->list: # Names of files that stay
-    "Delete the run's own files under `names`, and the folders that this leaves empty; what is somebody else's stays"
-    names,kept = list(names) or list(self.claimed), []
-    for n in names:
-        path,stay = self.folder/n, set(self.foreign(n))
-        kept += sorted(stay)
-        below = [o for o in path.rglob('*')] if path.is_dir() and not path.is_symlink() else []
-        for o in sorted([*below, path], reverse=True):
-            if o.relative_to(self.folder).as_posix() in stay: continue
-            if o.is_dir() and not o.is_symlink():
-                if not any(o.iterdir()): o.rmdir()
-            else: o.unlink(missing_ok=True)
-        self.files = {k:v for k,v in self.files.items() if k!=n and not k.startswith(f'{n}/')}
-    self.claimed = [o for o in self.claimed if o not in names]
-    self.save()
-    return kept
