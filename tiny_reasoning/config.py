@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Share', 'config_sections', 'config_keys', 'short_names', 'presets', 'log', 'smoke_values', 'TinyReasoningError',
            'ConfigError', 'error', 'visible', 'shorten', 'one_line', 'Section', 'ProjectConfig', 'ModelConfig',
-           'LoraConfig', 'DataConfig', 'TrainingConfig', 'GrpoConfig', 'EvaluationConfig', 'Config', 'nearest',
-           'type_name', 'build', 'has_cuda', 'pick_preset', 'load_config', 'saved_config']
+           'LoraConfig', 'DataConfig', 'TrainingConfig', 'GrpoConfig', 'FormConfig', 'EvaluationConfig', 'Config',
+           'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'load_config', 'saved_config']
 
 # %% ../nbs/00_config.ipynb #984483dd
 import ctypes, difflib, logging, math, os, re, reprlib, types, typing, yaml
@@ -113,6 +113,7 @@ class ModelConfig(Section):
     max_seq_length:PositiveInt=2048 # Longest row in tokens; longer ones are dropped
     load_in_4bit:bool=True # Keep the frozen weights in 4-bit NF4 (QLoRA)
     backend:Literal['auto','unsloth','transformers']='auto' # `auto` is Unsloth where it is installed and CUDA is there
+    max_memory_gb:PositiveFloat|None=None # The most GPU memory to use, in GB; none leaves a tenth of the GPU free
     dtype:Literal['auto','bfloat16','float16','float32']='auto' # `auto` is bfloat16 where the GPU has it, else float16; float32 on CPU
 
 # %% ../nbs/00_config.ipynb #2f6dc8ec
@@ -199,6 +200,15 @@ class GrpoConfig(Section):
     format_weight:NonNegativeFloat=0.1 # What reasoning in its tags with an answer after it earns
     pass_rates:str|None=None # Leaves out questions that all replies got right, or none: `measure`, or a folder of `tiny_traces`; none for all
 
+# %% ../nbs/00_config.ipynb #cf05fd00
+@dataclass(config=_strict)
+class FormConfig(Section):
+    "How `tiny_reason` teaches the form of a reply, before `training` by reinforcement"
+    samples:Annotated[int, Field(ge=2)]=4 # Replies to each training question; correct ones are learned, and their share is the pass rate
+    steps:PositiveInt=40 # Optimizer steps on the correct replies
+    batch_size:PositiveInt=16 # Replies a step
+    learning_rate:PositiveFloat=1e-4 # Peak learning rate of these steps
+
 # %% ../nbs/00_config.ipynb #43bde143
 @dataclass(config=_strict)
 class EvaluationConfig(Section):
@@ -219,6 +229,7 @@ class Config:
     lora:LoraConfig=field(default_factory=LoraConfig)
     data:DataConfig=field(default_factory=DataConfig)
     training:TrainingConfig=field(default_factory=TrainingConfig)
+    form:FormConfig=field(default_factory=FormConfig)
     grpo:GrpoConfig=field(default_factory=GrpoConfig)
     evaluation:EvaluationConfig=field(default_factory=EvaluationConfig)
 
@@ -454,7 +465,7 @@ def _give_way(preset, values, typed):
 smoke_values = {
     'max_steps':2, 'warmup_steps':0, 'eval_steps':2, 'save_steps':2, 'training.logging_steps':1,
     'num_samples':32, 'test_samples':4, 'data.unseen_samples':0, 'evaluation.max_new_tokens':32,
-    'grpo.num_questions':8, 'grpo.num_generations':2, 'grpo.max_completion_length':24}
+    'form.samples':4, 'form.steps':2, 'form.batch_size':4, 'grpo.num_questions':8, 'grpo.num_generations':2, 'grpo.max_completion_length':24}
 
 # %% ../nbs/00_config.ipynb #af2709dc
 def load_config(

@@ -478,6 +478,7 @@ def show_report(
     for o in _notes(result): print(visible(o))
 
 # %% ../nbs/04_eval.ipynb #c62bf1a9
+_boxed = r'Please reason step by step, and put your final answer within \boxed{}.'  # as Qwen asks its models
 _in_words = f'Think step by step between <think> and </think>. Then write {answer_mark} and the number alone.'
 
 def openings(
@@ -488,7 +489,7 @@ def openings(
     def system(text): return to_prompt('', text)[:-1]
     shown = [to_messages(o, '') for o in examples if o['reasoning']]
     res = {'own':system(system_prompt)} | {k:system(load_config(k).data.system_prompt) for k in presets}
-    res['format in words'] = system(_in_words)
+    res |= {'boxed':system(_boxed), 'format in words':system(_in_words)}
     res[f'{len(shown)}-shot'] = res['own'] + [m for o in shown for m in o['prompt']+o['completion']]
     return {k:v for i,(k,v) in enumerate(res.items()) if v not in list(res.values())[:i]}
 
@@ -626,7 +627,7 @@ def _best_opening(model, tokenizer, splits, cfg, shots=3):
     "How base does by other prompts, where that is asked for, and the best one, where it is not the run's own"
     import torch
     e,wanted = cfg.evaluation, cfg.evaluation.prompts
-    rows = [*splits.validation, *splits.train[shots:]][:100]
+    rows = [*splits.validation, *splits.train[shots:]][:200]
     if not (torch.cuda.is_available() if wanted is None else wanted) or not rows: return None, None
     opened = openings(cfg.data.system_prompt, splits.train[:shots])
     tried = try_prompts(model, tokenizer, rows, opened, e)

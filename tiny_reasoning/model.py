@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['embedded', 'fetch_embedded', 'turn_end', 'fix_tokenizer', 'cache_folder', 'convert_gguf', 'model_folder', 'encode',
-           'pick_device', 'pick_dtype', 'pick_backend', 'for_this_machine', 'processes', 'memory_used', 'unless_oom',
-           'check_complete', 'import_unsloth', 'quiet_loading', 'load_model']
+           'pick_device', 'pick_dtype', 'pick_backend', 'for_this_machine', 'processes', 'memory_used', 'memory_share',
+           'unless_oom', 'check_complete', 'import_unsloth', 'quiet_loading', 'use_liger', 'load_model']
 
 # %% ../nbs/02_model.ipynb #ef6c7497
 import hashlib, logging, os, subprocess, sys, tempfile, warnings, zipfile
@@ -192,6 +192,23 @@ def memory_used(
     unit = 1 if sys.platform=='darwin' else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*unit/1e9
 
+# %% ../nbs/02_model.ipynb #c4c93706
+def memory_share(
+    gb:float, # GPU memory that there is, in GB
+    most:float|None=None, # As in `model.max_memory_gb`
+)->float:
+    "Share of a GPU that we may use: up to `most` GB, and never more than nine tenths"
+    return min(0.9, (most or gb)/gb)
+
+# %% ../nbs/02_model.ipynb #2a97a805
+def _limit_memory(most):
+    "Let torch take no more than `memory_share` of this process's GPU, where there is one"
+    import torch
+    if not torch.cuda.is_available(): return
+    device = torch.device(pick_device())
+    gb = torch.cuda.get_device_properties(device).total_memory/1e9
+    torch.cuda.set_per_process_memory_fraction(memory_share(gb, most), device)
+
 # %% ../nbs/02_model.ipynb #d20fea95
 def unless_oom(
     f, # May run out of memory
@@ -286,6 +303,16 @@ def _load(m, backend):
     for o in (model.config, model.generation_config): o.eos_token_id, o.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
     return model, tokenizer
 
+# %% ../nbs/02_model.ipynb #23e5e283
+def use_liger(
+    model, # From transformers
+):
+    "Put Liger's kernels into `model`, on a GPU and where `liger-kernel` is installed"
+    if model.device.type!='cuda' or not find_spec('liger_kernel'): return
+    from transformers.integrations.liger import apply_liger_kernel
+    kinds = dict(rms_norm=True, swiglu=True, rope=False, cross_entropy=False, fused_linear_cross_entropy=False)
+    apply_liger_kernel(model, kinds)
+
 # %% ../nbs/02_model.ipynb #f71eccc0
 def load_model(
     m:ModelConfig, # Section `model`
@@ -293,7 +320,10 @@ def load_model(
     "Load `m.name` with the backend, dtype and quantisation that fit this machine; raises `TinyReasoningError`"
     backend = pick_backend(m.backend)
     if backend=='unsloth': import_unsloth()
-    with quiet_loading(): model,tokenizer = _load(m, backend)
+    _limit_memory(m.max_memory_gb)
+    with quiet_loading():
+        model,tokenizer = _load(m, backend)
+        if backend=='transformers': use_liger(model)
     model.backend,model.source = backend,m.name
     kind = str(pick_dtype(m.dtype)).removeprefix('torch.')
     if m.load_in_4bit: kind += ', 4-bit'
