@@ -101,6 +101,16 @@ def readme_current():
     bad = broken([root/'README.md'], root)
     if bad: raise Failed('README.md has links to nowhere:\n' + '\n'.join(bad))
 
+# --- the table of all keys
+def keys_current():
+    "The tables that nbs/keys.ipynb stores are those that its cells make of today's dataclasses and presets"
+    from nbclient import NotebookClient
+    nb = nbformat.read(nbs/'keys.ipynb', 4)
+    def tables(): return [o['data'].get('text/markdown') for c in nb.cells for o in c.get('outputs', []) if 'data' in o]
+    stored = tables()
+    NotebookClient(nb, kernel_name='python3', resources={'metadata':{'path':str(nbs)}}).execute()
+    if tables()!=stored: raise Failed('nbs/keys.ipynb: run it, its tables are not those of today')
+
 # --- the wheel
 def wheel(tmp):
     "Build the wheel through the source release, as PyPI gets it, and look into it"
@@ -183,6 +193,7 @@ def test():
     check('notebooks are clean', cleaned)
     check('figures are stored as pictures', pictures)
     check('README.md is what nbs/index.ipynb gives', readme_current)
+    check('nbs/keys.ipynb has the keys of today', keys_current)
     with tempfile.TemporaryDirectory() as tmp: check("notebooks install in Colab alone, and leave its torch as it is", colab, Path(tmp))
     counts = check('wrong settings, data and folders (make faults ARGS=--quick)', faults)
     if counts: print(f'    {counts}')

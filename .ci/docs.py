@@ -39,6 +39,10 @@ def text(s):
 
 def code(s): return f'`{s}`' if s else ''
 
+def uncached(f):
+    "The function behind `lru_cache`, whose wrapper has no parameters to read"
+    return f.__wrapped__ if hasattr(f, 'cache_info') else f
+
 def spaced(t): return re.sub(r' *(\||,) *', lambda m: ', ' if m[1]==',' else ' | ', t)
 
 def written(f):
@@ -93,7 +97,7 @@ def table(rows, head):
 def entry(mod, name):
     "What a page says of `name`, in markdown"
     f = import_module(f'{lib}.{mod}')
-    for o in name.split('.'): f = getattr(f, o)
+    for o in name.split('.'): f = uncached(getattr(f, o))
     is_class = isinstance(f, type)
     is_data = dataclasses.is_dataclass(f)
     init = f.__init__ if is_class and '__init__' in vars(f) else None
@@ -260,7 +264,7 @@ def undocumented(proc):
         page,code = ('\n'.join(''.join(c['source']) for c in cells if c['cell_type']==o) for o in ('markdown','code'))
         source |= dict.fromkeys(re.findall(r'^### \S+ \{#(\S+) \.entry\}', page, re.M), code)
     for mod in map(import_module, (f'{lib}.{o}' for o in mods)):
-        for n,f in ((n, getattr(mod, n)) for n in mod.__all__):
+        for n,f in ((n, uncached(getattr(mod, n))) for n in mod.__all__):
             if getattr(f, '__module__', None)!=mod.__name__ or not callable(f): continue
             if not isinstance(f, type) and (lacks := [k for k,v in docments(f, returns=False, args_kwargs=True).items() if not v and k!='self']): yield f'{f.__module__}.{n}: nothing about {", ".join(lacks)}'
             if not f.__doc__: yield f'{f.__module__}.{n}: no docstring'

@@ -206,7 +206,7 @@ class StepClock(TrainerCallback):
 
 # %% ../nbs/02c_trainer.ipynb #3fcee51d
 def duration(
-    seconds:float,
+    seconds:float, # How long something takes
 )->str:
     "`seconds` in words, with two digits or so"
     if seconds<100: return f'{seconds:.0f} s'
