@@ -26,7 +26,7 @@ install: .venv/.installed ## Make .venv with the tested versions; does nothing w
 	@touch $@
 
 quickstart: install     ## Train the embedded model on the CPU, then print the before/after table
-	@# Its own folder, which a second run may overwrite: nobody else's adapter lies there
+	@# A second run moves the first to outputs/quickstart/replaced
 	$(BIN)/tiny_train --config cpu --output_dir outputs/quickstart --overwrite $(ARGS)
 	$(BIN)/tiny_eval --config cpu --output_dir outputs/quickstart $(ARGS)
 	@echo "Chat with it: $(BIN)/tiny_chat --config cpu --output_dir outputs/quickstart"

@@ -22,7 +22,7 @@ seconds = 30 # The longest that an error may take in this process; one of its ow
 logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
 control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 
-commands = dict(tiny_train='train', tiny_eval='eval', tiny_chat='chat', tiny_traces='traces') # Command -> module with its `main`
+commands = dict(tiny_train='train', tiny_eval='eval', tiny_chat='chat', tiny_traces='traces', tiny_export='export', tiny_reason='reason') # Command -> module with its `main`
 
 @dataclass
 class Outcome:
@@ -456,6 +456,8 @@ refused('reinforcement', 'grpo.pass_rates: a file', lambda d: grpo(d/'out', '--g
 refused('reinforcement', 'grpo.pass_rates: a broken file', lambda d: grpo(d/'out', '--grpo.pass_rates', write(d, 'f/traces.json', '[]').parent), 'grpo.pass_rates')
 refused('reinforcement', 'no question is worth asking', lambda d: grpo(d/'out', '--grpo.pass_rates', 'measure'), 'sometimes')
 refused('reinforcement', 'an unknown method', lambda d: flags(d/'out', '--training.method', 'ppo'), 'sft | grpo')
+refused('reinforcement', 'tiny_reason without reinforcement', lambda d: flags(d/'out'), 'training.method', cmd='tiny_reason')
+refused('reinforcement', 'tiny_reason over a run without --overwrite', lambda d: grpo(trained(d)), '--overwrite', cmd='tiny_reason')
 refused('reinforcement', 'Unsloth', lambda d: grpo(d/'out', '--model.backend', 'unsloth'), 'model.backend')
 refused('reinforcement', 'over a run of sft without --overwrite', lambda d: grpo(trained(d)), '--overwrite')
 refused('reinforcement', '--resume of a run of sft', lambda d: grpo(begun(d), *four, '--resume'), 'training.method differs')
@@ -653,7 +655,6 @@ for name,made in {'an export':'export.json', 'traces':'traces.json'}.items():
             refused('what is not ours', f'{where} on {name} {" ".join(more)}'.rstrip(), lambda d, made=made, where=where, more=more: flags(d/'out', where, write(d, f'theirs/{made}', '{}').parent, *more), made)
 
 # --- exports: nothing of anybody's is deleted, and what cannot work is said before anything loads
-commands |= dict(tiny_export='export')
 bad_exports = {
     'a format that does not exist': ('merged | gguf', '--to', 'onnx'),
     'a quantisation that we do not write': ('q8_0', '--to', 'gguf', '--quants', 'q3_k'),

@@ -9,6 +9,7 @@ from .generate import *
 from .traces import *
 from .train import *
 from .eval import *
+from .reason import *
 from .chat import *
 from .gguf_file import *
 from .card import *
