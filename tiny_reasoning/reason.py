@@ -63,8 +63,11 @@ def group_stage(
 # %% ../nbs/04e_reason.ipynb #e6b7b8c9
 def _train(cfg, resume, overwrite):
     "Train `cfg`, unless its run is complete and we resume"
+    from accelerate.utils.memory import clear_device_cache
     out = Path(cfg.project.output_dir)
-    if not (resume and is_complete(out)): return train(cfg, resume=resume and holds_run(out), overwrite=overwrite)
+    if not (resume and is_complete(out)):
+        train(cfg, resume=resume and holds_run(out), overwrite=overwrite)
+        return clear_device_cache(garbage_collection=True)
     if saved_config(out/'config.yaml')!=cfg: raise TinyReasoningError(f'{out} holds a run with other settings: --overwrite moves it to `replaced`')
     log.info(f'{out} is complete')
 
@@ -96,6 +99,7 @@ def reason(
 )->dict: # Contents of `eval.json`
     "Teach a model the form on its own correct replies, then accuracy by reinforcement, and compare it with its base"
     _check_method(cfg)
+    refuse_unsloth(cfg.model.backend)
     out,start = Path(cfg.project.output_dir), time.time()
     if not resume: prepare_output(group_stage(cfg), overwrite=overwrite)  # an error now, not after two stages
     log.info('Stage 1 of 4: the model answers its training questions')
