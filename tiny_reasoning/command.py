@@ -66,7 +66,7 @@ def _add_keys(p, section, cls):
 def _add_common(p):
     "Give parser `p` the flags that every command has"
     p.add_argument('--config', metavar='NAME_OR_PATH',
-        help=f'preset ({", ".join(presets)}) or YAML file (default: `default` with CUDA, `cpu` without)')
+        help=f'preset ({", ".join(presets)}) or YAML file (default: what fits this machine; --show_config prints it)')
     p.add_argument('--smoke', action='store_true', help='two steps and a few questions, to see that all of it works')
     p.add_argument('--show_config', action='store_true', help='print the resolved configuration as YAML and stop')
     p.add_argument('--version', action='version', version=f'tiny_reasoning {__version__}', help='print the version and stop')

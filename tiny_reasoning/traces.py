@@ -601,6 +601,7 @@ def traces(
     timeout:float=120., # Seconds that a reply of an endpoint may take, all of it
     retries:int=5, # Further tries for a reply of an endpoint, at growing distances
     overwrite:bool=False, # Ask anew; the replies in the folder move to `replaced` when the first new one has come
+    rows=None, # Rows to answer; those of `cfg.data` to train and validate on, where none are given
 )->Path: # The folder
     "Collect correct replies to the training questions in a folder that `data.dataset_name` reads; killed and started again, it continues"
     _check_source(source)
@@ -611,7 +612,7 @@ def traces(
     folder = writable(dest or Path(cfg.project.output_dir)/'traces', 'dest')
     _check_folder(folder)
     splits = make_splits(cfg)
-    rows = splits.train+splits.validation
+    rows = rows or splits.train+splits.validation
     endpoint = None if source in ('own','adapter') else Teacher(source, teacher, timeout, retries)
     how = _how(cfg, source, endpoint.model if endpoint else cfg.model.name, **drawn)
     with lock_folder(folder, doing='collecting traces'):

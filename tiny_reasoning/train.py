@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['losses', 'plot_losses', 'plot_rewards', 'machine', 'data_record', 'speed', 'run_record', 'run_names', 'is_complete',
-           'holds_run', 'check_owner', 'check_checkpoint', 'resume_from', 'check_data', 'check_free', 'prepare_output',
-           'clear_output', 'keep_adapter', 'disk_errors', 'say_where_to_continue', 'refuse_unsloth', 'fast_matmul',
-           'train', 'main']
+           'holds_run', 'check_owner', 'differing_key', 'check_checkpoint', 'resume_from', 'check_data', 'check_free',
+           'prepare_output', 'clear_output', 'keep_adapter', 'disk_errors', 'say_where_to_continue', 'refuse_unsloth',
+           'fast_matmul', 'train', 'main']
 
 # %% ../nbs/03_train.ipynb #d1638758
 import json, logging, os, platform, shutil, sys, time
@@ -171,7 +171,10 @@ _same = dict(project='seed', model='name max_seq_length load_in_4bit',
 _same_keys = [f'{s}.{o}' for s,names in _same.items() for o in names.split()]
 _same_keys += [o for o in config_keys if o.startswith(('lora.','data.','grpo.')) and o!='data.num_proc']
 
-def _differs(a, b):
+def differing_key(
+    a:Config, # Of a run
+    b:Config, # That wants to continue it
+): # A dotted key, or None
     "The first key that must be the same, and is not"
     return first(o for o in _same_keys if nested_attr(a, o)!=nested_attr(b, o))
 
@@ -200,7 +203,7 @@ def _no_way_on(out, cfg):
     if is_complete(out): return 'it is complete'
     missing = first(o for o in ('config.yaml','data.json') if not (out/o).is_file())
     if missing: return f'{missing} is missing'
-    key = _differs(saved_config(out/'config.yaml'), cfg)
+    key = differing_key(saved_config(out/'config.yaml'), cfg)
     return key and f'{key} differs'
 
 def resume_from(
@@ -239,7 +242,7 @@ def check_free(
 def _same_training(adapter_path, cfg):
     "Whether the adapter was trained as `cfg` asks"
     own = trained_with(adapter_path)
-    return own is not None and not _differs(own, cfg)
+    return own is not None and not differing_key(own, cfg)
 
 # %% ../nbs/03_train.ipynb #cb51cfbb
 def prepare_output(
