@@ -54,8 +54,10 @@ class _Thin:
 
     def read(self, x):
         "What all A matrices make of `x`"
+        import torch
         from torch.nn.functional import linear
-        if self.train: self.stack(noop)  # weights change, and gradients flow through them
+        auto = torch.is_autocast_enabled(x.device.type)  # which casts the product, not each weight
+        if self.train: self.stack(noop if auto else lambda w: w.to(x.dtype))  # with gradients, and anew: weights change
         elif self.A is None or self.A.dtype!=x.dtype: self.stack(lambda w: w.detach().to(x.dtype))
         self.x,self.thin = x, linear(x, self.A).flatten(0, -2).split(self.ranks, -1)
 
