@@ -96,7 +96,8 @@ def trls(a, name, rows):
     s = shapes[name]
     total = s['questions']*s['replies']
     args = group_config(cfg, eval_strategy='no', save_strategy='no', load_best_model_at_end=False, per_device_train_batch_size=rows, gradient_accumulation_steps=total//rows)
-    asked = to_questions(splits.train, question_order(len(splits.train), cfg), cfg)
+    order = question_order(len(splits.train), cfg.training.max_steps, s['questions'], cfg.project.seed)
+    asked = to_questions(splits.train, order, cfg.data.system_prompt)
     args.reward_weights = [1.]
     trainer = GRPOTrainer(model, [right], args=args, processing_class=tokenizer, train_dataset=asked)
     trainer.remove_callback(PrinterCallback)
