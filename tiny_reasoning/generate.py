@@ -468,7 +468,7 @@ def stream(
     f,ids = _stream if _records(model) else _stream_by_generate, []
     for token in f(model, x, tokenizer.eos_token_id, max_new_tokens, Sampling(temperature, top_p, noise=noise)):
         ids.append(token)
-        res = _reply(tokenizer, ids, [])
+        res = _reply(tokenizer, ids)
         done = len(ids)==max_new_tokens or not res['cut_off']
         text = res['text'] if done else res['text'].rstrip('\ufffd')  # half a character
         yield res | dict(text=text, cut_off=done and res['cut_off'], done=done)

@@ -102,9 +102,9 @@ def _check_settings(cfg):
     if processes().num_processes>1: raise TinyReasoningError('tiny_reason runs in one process; on several GPUs run tiny_traces, tiny_train twice, and tiny_eval')
 
 # %% ../nbs/04e_reason.ipynb #9d825694
-def _check_same(cfg):
-    "A `TinyReasoningError` where a stage that is there already has other settings"
-    for o in (form_config(cfg), group_stage(cfg)):
+def _check_same(*stages):
+    "A `TinyReasoningError` where one of the `stages` is there already, with other settings"
+    for o in stages:
         path = Path(o.project.output_dir)/'config.yaml'
         key = differing_key(saved_config(path), o) if path.is_file() else None
         if key: raise TinyReasoningError(f'{path.parent} holds a run with another {key}: --overwrite moves it to `replaced`, --output_dir puts this one elsewhere')
@@ -131,17 +131,18 @@ def reason(
     _check_settings(cfg)
     out,start = Path(cfg.project.output_dir), time.time()
     cfg = replace(cfg, model=replace(cfg.model, backend='transformers'))
-    if resume: _check_same(cfg)
-    else: prepare_output(group_stage(cfg), overwrite=overwrite)  # an error now, not after two stages
+    form,group = form_config(cfg), group_stage(cfg)
+    if resume: _check_same(form, group)
+    else: prepare_output(group, overwrite=overwrite)  # an error now, not after two stages
     splits = recipe_splits(cfg)
     log.info('Stage 1 of 4: the model answers its training questions')
     _answer(cfg, splits, overwrite and not resume)
     log.info('Stage 2 of 4: it learns the form from its correct replies')
-    _train(form_config(cfg), resume, overwrite)
+    _train(form, resume, overwrite)
     log.info('Stage 3 of 4: it learns from rewards')
-    _train(group_stage(cfg), resume, overwrite)
+    _train(group, resume, overwrite)
     log.info('Stage 4 of 4: base and tuned answer the test questions')
-    result,stages = evaluate(group_stage(cfg)), stage_record(out)
+    result,stages = evaluate(group), stage_record(out)
     write_json(out/'run.json', read_json(out/'run.json', dict) | dict(stages=stages))
     for o in stages: log.info(f'{o["stage"]}: {o["seconds"]:.0f} s')
     log.info(f'All stages: {(time.time()-start)/60:.1f} min')
