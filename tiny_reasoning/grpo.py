@@ -153,15 +153,29 @@ def facts(self:GroupTrainer):
 
 # %% ../nbs/03b_grpo.ipynb #b004f447
 @patch
+def _of_all(self:GroupTrainer, batch):
+    "The batches of all processes as one, padded to the longest"
+    a = self.accelerator
+    def whole(k, v):
+        if not v.dim(): return v
+        if v.dim()>1: v = a.pad_across_processes(v, dim=1, pad_first=k.startswith('prompt'))
+        return a.gather(v)
+    return {k:whole(k, v) for k,v in batch.items()}
+
+# %% ../nbs/03b_grpo.ipynb #fd2a3e84
+@patch
 def drop_zero_advantage(self:GroupTrainer,
     batch:dict, # Replies with masks and advantages, from TRL
 )->dict:
-    "The rows of `batch` whose advantage is not 0, longest replies first; all with several processes"
-    length,some = batch['completion_mask'].sum(1), batch['advantages']!=0
-    if self.args.world_size>1: some = torch.ones_like(some)  # all pass through the model together
-    elif not some.any(): some[length.argmin()] = True  # a gradient of zeros
-    order = length.argsort(descending=True, stable=True)
-    order = order[some[order]]
+    "This process's share of the rows whose advantage is not 0, longest replies first"
+    n,me = self.args.world_size, self.args.process_index
+    if n>1: batch = self._of_all(batch)
+    length,idle = batch['completion_mask'].sum(1), batch['advantages']==0
+    short = length.argsort()
+    first = short[idle[short].long().argsort(stable=True)]  # those that teach, then the shortest of the others
+    teach = max(1, int((~idle).sum()))
+    some = first[:-(-teach//n)*n]  # as many for each process; an idle row adds a gradient of zeros
+    order = some[length[some].argsort(descending=True, stable=True)][me::n]
     return {k:v[order] if v.dim() else v for k,v in batch.items()}
 
 # %% ../nbs/03b_grpo.ipynb #4136043c
