@@ -291,8 +291,9 @@ def decode(
     with torch.inference_mode():
         d = Decoder(model, x, n, sampling)
         tokens,logprobs,live = d.tokens.tolist(), d.logprobs.tolist(), list(range(len(d.tokens)))
+        over = {i for i,t in enumerate(tokens) if eos in t}
         for done in range(1, max_new_tokens, every):
-            on = [j for j,i in enumerate(live) if eos not in tokens[i]]
+            on = [j for j,i in enumerate(live) if i not in over]
             if not on: break
             gone = len(live)-len(on)
             worth = d.graph is None or gone*(max_new_tokens-done)>4096
@@ -308,6 +309,7 @@ def decode(
             for i,t,l in zip(live, *new):
                 tokens[i] += t
                 logprobs[i] += l
+                if eos in t: over.add(i)
     ended(len(live))
     return [_upto(eos, *o) for o in zip(tokens, logprobs)]
 

@@ -122,7 +122,8 @@ def rollout(
     mine = len(prompts)//n
     first = processes().process_index*mine
     ids = [o['ids'] for g in groups[first:first+mine] for o in g]
-    prompt_ids = encode(t.processing_class, prompts).input_ids
+    asked = encode(t.processing_class, prompts[::n]).input_ids
+    prompt_ids = [o for o in asked for _ in range(n)]
     return dict(prompt_ids=prompt_ids, completion_ids=ids, logprobs=None)
 
 # %% ../nbs/03b_grpo.ipynb #b004599c
@@ -208,11 +209,10 @@ def hidden_states_only(
 
 # %% ../nbs/03b_grpo.ipynb #c69553ed
 def _of_some(head, temperature, hidden, tokens):
-    "Log-probabilities of `tokens` after the states `hidden`, and entropies in nats, [tokens] each"
-    logits = head(hidden).float()/temperature
-    total = logits.logsumexp(-1)
-    with torch.no_grad(): entropy = total - ((logits-total[:,None]).exp()*logits).sum(-1)
-    return logits.gather(1, tokens[:,None])[:,0] - total, entropy
+    "Log-probabilities of `tokens` after the states `hidden`: [tokens]"
+    logits = head(hidden).float()
+    if temperature!=1: logits = logits/temperature
+    return logits.gather(1, tokens[:,None])[:,0] - logits.logsumexp(-1)
 
 # %% ../nbs/03b_grpo.ipynb #8dc3ecba
 def log_probs(
@@ -221,23 +221,21 @@ def log_probs(
     tokens, # [tokens]
     temperature:float=1., # Logits are divided by it
     most:int=2**26, # Logits in memory at once
-)->list: # Log-probabilities and entropies in nats, [tokens] each
+): # [tokens]
     "Log-probabilities of `tokens`, some at a time; the backward pass computes their logits again"
     size = max(1, most//len(head.weight))
     some = zip(hidden.split(size), tokens.split(size))
-    res = [checkpoint(_of_some, head, temperature, *o, use_reentrant=False) for o in some]
-    return [torch.cat(o) for o in zip(*res)]
+    return torch.cat([checkpoint(_of_some, head, temperature, *o, use_reentrant=False) for o in some])
 
 # %% ../nbs/03b_grpo.ipynb #b005ebbf
 def left_to_right_padding(
     ids, # Prompts padded on the left, then completions padded on the right, [rows, length]
     mask, # 1 where there is a token
-)->tuple: # ids and mask, [rows, longest row]
-    "The same rows, each moved to begin with its first token"
-    n = mask.sum(1, keepdim=True)
-    at = torch.arange(int(n.max()), device=ids.device)[None]
+): # ids, [rows, longest row]
+    "The same rows, each moved to begin with its first token; anything may follow its last"
+    at = torch.arange(int(mask.sum(1).max()), device=ids.device)[None]
     first = mask.argmax(1, keepdim=True)
-    return ids.gather(1, (at+first).clamp(max=ids.shape[1]-1)), (at<n).long()
+    return ids.gather(1, (at+first).clamp(max=ids.shape[1]-1))
 
 # %% ../nbs/03b_grpo.ipynb #c33e89fa
 def _states_before(mask, n):
@@ -260,16 +258,16 @@ def _get_per_token_logps_and_entropies(
     trl_s,bare = GRPOTrainer._get_per_token_logps_and_entropies, self.accelerator.unwrap_model(model)
     if _scaled(bare.config):
         return trl_s(self, model, input_ids, attention_mask, logits_to_keep, *args, **kwargs)
-    ids,mask = left_to_right_padding(input_ids, attention_mask)
+    ids = left_to_right_padding(input_ids, attention_mask)
     there = attention_mask[:,-logits_to_keep:].bool()
     tokens = input_ids[:,-logits_to_keep:][there]
     rows,before = (o[there] for o in _states_before(attention_mask, logits_to_keep))
     with self.accelerator.autocast():
         with hidden_states_only(bare) as head:
-            hidden = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+            hidden = model(input_ids=ids, use_cache=False).logits
         found = log_probs(head, hidden[rows, before], tokens, self.temperature)
-    def spread(o): return o.new_zeros(there.shape).masked_scatter(there, o)
-    return *map(spread, found), None
+    res = found.new_zeros(there.shape).masked_scatter(there, found)
+    return res, -res.detach(), None
 
 # %% ../nbs/03b_grpo.ipynb #fb6bb309
 def _means(rows, replies):
