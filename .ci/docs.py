@@ -1,4 +1,4 @@
-"""`make docs`: the site in _docs, with an entry for every exported name; without Quarto, what it would get, in _proc."""
+"""`make docs`: the site in _docs, with an entry for every exported name; without Quarto, what it would get, in _proc"""
 import ast,inspect,json,os,re,shutil,subprocess,sys,yaml
 from importlib import import_module
 from pathlib import Path
@@ -39,7 +39,8 @@ def where():
         for n in public(ast.parse(f.read_text()).body): res.setdefault(n, []).append(f.stem)
     return res
 
-def module_of(nb): return next((c.directives_['default_exp'][0] for c in nb.cells if 'default_exp' in c.directives_), None)
+def module_of(nb):
+    return next((c.directives_['default_exp'][0] for c in nb.cells if 'default_exp' in c.directives_), None)
 
 def signature(f):
     "How the source of `f` begins: parameters and what they mean; of a class its fields and `__init__`"
@@ -89,7 +90,7 @@ class entries(Processor):
             cells[i:i] = new
 
 class links(Processor):
-    "Names in backticks lead to their entries; a plain word such as `train` may mean another thing, so it needs its brackets"
+    "Names in backticks lead to their entries; a plain word such as `train` may mean another thing: it needs brackets"
     def begin(self): self.mod,self.known = module_of(self.nb),where()
     def link(self, m):
         name,brackets = m.groups()
@@ -165,7 +166,8 @@ def searchable(proc, docs):
     for nb in sorted(proc.glob('*.ipynb')):
         page = re.sub(r'^\d+[a-z]?_', '', nb.stem)+'.html'
         for c in json.loads(nb.read_text())['cells']:
-            m = re.match(r'### (\S+) \{#(\S+) \.entry\}\n\n\[.*?\n\n```python\n(.*?)```\s*(.*)', ''.join(c['source']), re.S)
+            entry = r'### (\S+) \{#(\S+) \.entry\}\n\n\[.*?\n\n```python\n(.*?)```\s*(.*)'
+            m = re.match(entry, ''.join(c['source']), re.S)
             if c['cell_type']!='markdown' or not m: continue
             url = f'{page}#{m[2]}'
             found.append(pages[page] | dict(objectID=url, href=url, section=m[1], text=m[3]+m[4]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_reasoning.config import log
 
-seconds = 30 # The longest that a command may take here; one in a process of its own imports everything first: three times that
+seconds = 30 # The longest that a command may take; in a process of its own, which imports everything, three times that
 logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
 bar = re.compile(r'\d+%\||\b(step|examples|question|reply)/s|s/(reply|question|step)')
 control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
@@ -59,8 +59,8 @@ def shell(*argv):
     "Run a command in a process of its own"
     start = time.time()
     r = subprocess.run([*map(str, argv)], stdin=subprocess.DEVNULL, capture_output=True)
-    return Outcome(r.returncode, r.stdout.decode(errors='replace'), r.stderr.decode(errors='replace'), time.time()-start,
-                   3*seconds)
+    out,err = (o.decode(errors='replace') for o in (r.stdout, r.stderr))
+    return Outcome(r.returncode, out, err, time.time()-start, 3*seconds)
 
 def start(*argv):
     "A process that hears SIGINT and SIGHUP, which a shell's background jobs and nohup ignore"

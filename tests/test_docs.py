@@ -24,10 +24,13 @@ def text_of(f, code=False):
     "The markdown and HTML of page `f`, without code blocks; code inside a line stays when `code` is true"
     s = f.read_text(encoding='utf-8')
     if f.suffix=='.ipynb':
-        def outs(c): return [''.join(o.get('data', {}).get(k, '')) for o in c.get('outputs', []) for k in ('text/markdown','text/html')]
-        s = '\n\n'.join(t for c in json.loads(s)['cells'] for t in ([''.join(c['source'])] if c['cell_type']!='code' else outs(c)))
+        def texts(c):
+            if c['cell_type']!='code': return [''.join(c['source'])]
+            return [''.join(o.get('data', {}).get(k, '')) for o in c['outputs'] for k in ('text/markdown', 'text/html')]
+        s = '\n\n'.join(t for c in json.loads(s)['cells'] for t in texts(c))
     if f.suffix=='.html': return re.sub(r'<(script|pre|code)\b.*?</\1>', '', s, flags=re.S)
-    return re.sub(r'^(```+|~~~+).*?^\1|`[^`\n]+`', lambda m: '' if m[1] else m[0].strip('`') if code else '', s, flags=re.S|re.M)
+    return re.sub(r'^(```+|~~~+).*?^\1|`[^`\n]+`', lambda m: '' if m[1] else m[0].strip('`') if code else '', s,
+                  flags=re.S|re.M)
 
 def anchors(f):
     "Places in `f` that a link may name; headings get the name that pandoc gives them"
@@ -69,7 +72,7 @@ def test_configuration(made):
 # --- what a page must have
 @pytest.mark.parametrize('book', books, ids=lambda o: o.stem)
 def test_alt_text(book):
-    "Pictures have a word for those who cannot see them: `#| fig-alt: what it shows`, a list for several figures of a cell"
+    "Pictures have a word for those who cannot see them: `#| fig-alt: what it shows`, a list for several figures"
     from docs import alts
     for c in cells(book):
         src = ''.join(c['source'])
@@ -82,7 +85,8 @@ def test_documented(made, module):
     "An exported name has a docstring, a word on each parameter, an entry on a page, and its source there: `#| exports`"
     source = {} # of each entry: the code on its page
     for f in (made/'_proc').glob('*.ipynb'):
-        page,code = ('\n'.join(''.join(c['source']) for c in cells(f) if c['cell_type']==o) for o in ('markdown', 'code'))
+        page,code = ('\n'.join(''.join(c['source']) for c in cells(f) if c['cell_type']==o)
+                     for o in ('markdown', 'code'))
         source |= dict.fromkeys(re.findall(r'^### \S+ \{#(\S+) \.entry\}', page, re.M), code)
     mod = import_module(f'{lib}.{module}')
     for n,f in ((n, unwrap(getattr(mod, n))) for n in mod.__all__ if callable(getattr(mod, n))):

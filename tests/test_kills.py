@@ -1,5 +1,5 @@
-"""A run of the embedded model is killed with SIGKILL at random moments, each time continues with `--resume`, and must end as
-the same run ends undisturbed: the same losses at every step, the same adapter, at most `save_steps` steps lost by a kill."""
+"""A run of the embedded model is killed at random moments, each time continues with `--resume`, and must end as it ends
+undisturbed: the same losses at every step, the same adapter, at most `save_steps` steps lost by a kill."""
 import math, random, subprocess, sys, time
 from types import SimpleNamespace
 
@@ -9,9 +9,9 @@ from tiny_reasoning.train import is_complete
 
 pytestmark = pytest.mark.slow
 save_steps,max_steps,most = 4,20,6 # A run is killed at most `most` times
-settings = (f'--config cpu --max_steps {max_steps} --save_steps {save_steps} --eval_steps {save_steps} --warmup_steps 2 '
-            '--training.logging_steps 1 --batch_size 1 --num_samples 24 --test_samples 4 --data.unseen_samples 0 '
-            '--model.max_seq_length 160 --data.system_prompt none').split()
+settings = (f'--config cpu --max_steps {max_steps} --save_steps {save_steps} --eval_steps {save_steps} '
+            '--warmup_steps 2 --training.logging_steps 1 --batch_size 1 --num_samples 24 --test_samples 4 '
+            '--data.unseen_samples 0 --model.max_seq_length 160 --data.system_prompt none').split()
 
 # `tiny_train`, which besides writes down where it begins and each step that it has done
 watched = '''
@@ -40,7 +40,8 @@ class Run:
         "Start it, or continue"
         self.before,self.began = self.steps(),time.time()
         with (self.folder/'log.txt').open('a') as log:
-            self.process = subprocess.Popen([sys.executable, '-c', watched, *settings, '--output_dir', 'out', '--resume'],
+            self.process = subprocess.Popen([sys.executable, '-c', watched, *settings, '--output_dir', 'out',
+                                             '--resume'],
                                             cwd=self.folder, stdout=log, stderr=log)
 
     def steps(self):
@@ -53,8 +54,9 @@ class Run:
     def wait(self, seconds=600, step=math.inf):
         "Wait for `seconds`, or until this process has begun at `step` or done it; whether it is still there"
         end = time.time()+seconds
-        while time.time()<end and self.process.poll() is None and not (self.new() and self.new()[-1]>=step): time.sleep(.01)
-        return self.process.poll() is None
+        def alive(): return self.process.poll() is None
+        while time.time()<end and alive() and not (self.new() and self.new()[-1]>=step): time.sleep(.01)
+        return alive()
 
     def kill(self):
         self.process.kill()
@@ -100,7 +102,8 @@ def test_killed_and_resumed(tmp_path, undisturbed, seed, kills):
             assert newest-first<=save_steps, f'{newest-first} steps lost'
             if alive and i<kills and not early: # Anywhere in the steps that are left, or at the end
                 last = first+int(moment*(max_steps-first+1))
-                alive = run.wait(step=last) and run.wait(after*(undisturbed.end if last==max_steps else undisturbed.step))
+                rest = undisturbed.end if last==max_steps else undisturbed.step
+                alive = run.wait(step=last) and run.wait(after*rest)
         if i==kills or not alive: break
         run.kill()
         newest = run.steps()[-1] if run.steps() else 0

@@ -1,4 +1,4 @@
-"The project's files: notebooks and package agree, nothing is left behind in a notebook, and a wheel works away from the checkout."
+"Notebooks and package agree, nothing is left behind in a notebook, and the wheel works away from the checkout."
 import json, os, shutil, subprocess, sys
 from pathlib import Path
 from zipfile import ZipFile
@@ -12,7 +12,7 @@ nbs,cfg,bin_ = root/'nbs', get_config(path=root), Path(sys.executable).parent
 lib = cfg.lib_name
 books = sorted(nbs.glob('*.ipynb'))
 modules = sorted(o.stem for o in (root/lib).glob('[a-z]*.py') if o.stem!='all')
-late = ['trainer', 'grpo'] # They derive classes from trl's and import it at their top; `train` imports them after Unsloth
+late = ['trainer', 'grpo'] # They import trl at their top, for its classes; `train` imports them after Unsloth
 early = [o for o in modules if o not in late]
 presets = sorted(o.stem for o in (root/lib/'presets').glob('*.yaml'))
 scripts = [o.split('=')[0] for o in cfg.console_scripts.split()]
@@ -70,7 +70,8 @@ numbered = [o for o in books if o.name[0].isdigit()]
 def test_badge(book):
     "A badge stands below the title, and the cell below installs in Colab: the same one everywhere"
     badge,cell = (''.join(o['source']) for o in cells(book)[2:4])
-    assert f'](https://colab.research.google.com/github/{cfg.user}/{cfg.repo}/blob/{cfg.branch}/nbs/{book.name})' in badge
+    repo = f'https://colab.research.google.com/github/{cfg.user}/{cfg.repo}'
+    assert f']({repo}/blob/{cfg.branch}/nbs/{book.name})' in badge
     assert cell==''.join(cells(numbered[0])[3]['source'])
 
 @pytest.mark.parametrize('there', [False, True], ids=['elsewhere', 'in Colab'])
@@ -82,8 +83,9 @@ def test_colab(tmp_path, there):
                    '[ "$1" != list ] || printf "%s\\n" torch==2.11.0+cu128 torchao==0.10.0 pillow==11.3.0\n')
     pip.chmod(0o755)
     cell = ''.join(cells(numbered[0])[3]['source'])
-    code = (f"import sys; sys.modules |= dict.fromkeys(['google.colab'][:{there:d}])\nfrom IPython import InteractiveShell\n"
-            f'InteractiveShell.instance().run_cell({cell!r}).raise_error()')
+    code = f'''import sys; sys.modules |= dict.fromkeys(['google.colab'][:{there:d}])
+from IPython import InteractiveShell
+InteractiveShell.instance().run_cell({cell!r}).raise_error()'''
     env = apart | dict(PATH=f'{pip.parent}{os.pathsep}{apart["PATH"]}', IPYTHONDIR=str(tmp_path))
     run(sys.executable, '-c', code, cwd=tmp_path, env=env)
     assert (tmp_path/'asked.txt').exists()==there
@@ -97,13 +99,6 @@ def test_line_length(path):
     assert [i for i,o in enumerate(path.read_text().splitlines(), 1) if len(o)>120]==[]
 
 # --- the wheel
-@pytest.fixture(scope='session')
-def wheel(copy, tmp_path_factory):
-    "The wheel, built through the source release, as PyPI gets it"
-    dest = tmp_path_factory.mktemp('dist')
-    run(sys.executable, '-m', 'build', '--no-isolation', '--outdir', dest, cwd=copy)
-    return next(dest.glob('*.whl'))
-
 @pytest.fixture(scope='session')
 def installed(wheel, tmp_path_factory):
     "The programs of an environment with the wheel, .venv's packages behind it, and nothing of the checkout"

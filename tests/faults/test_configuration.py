@@ -33,15 +33,18 @@ def test_type(tmp_path, key, value):
 def test_typo(tmp_path, typo): refused(tmp_path, ['--config', 'cpu', f'--{typo}', '1'], 'did you mean')
 
 @table('text', {
-    'a list':'[]', 'false':'false', 'a zero':'0', 'a word':'hello', 'broken':'training: [', 'a tab':'training:\n\tmax_steps: 3',
+    'a list':'[]', 'false':'false', 'a zero':'0', 'a word':'hello', 'broken':'training: [',
+    'a tab':'training:\n\tmax_steps: 3',
     'a duplicate key':'training: {max_steps: 1, max_steps: 2}', 'a number as key':'3: 4', 'a null key':'null: 4',
     'a duplicate section':'training: {max_steps: 1}\ntraining: {max_steps: 2}', 'no int':'project: {seed: !!int abc}',
     'short and dotted':'max_steps: 1\ntraining: {max_steps: 2}', 'no date':'project: {name: 2024-02-31}',
     'a long number':'project: {seed: '+'9'*5000+'}', 'python':'project: {name: !!python/object/apply:os.system [true]}',
-    'an unknown tag':'project: {name: !x y}', 'unknown preset':'preset: gpu', 'an unknown section':'trainig: {max_steps: 3}',
+    'an unknown tag':'project: {name: !x y}', 'unknown preset':'preset: gpu',
+    'an unknown section':'trainig: {max_steps: 3}',
     'section as text':'training: fast', 'section as list':'training: [1]', 'nested deep':'project: {name: {a: {b: 1}}}',
     'steps':'preset: cpu\ntraining: {eval_steps: 7, save_steps: 20}', 'a seed':'project: {seed: 4294967296}',
-    'warm-up':'preset: cpu\ntraining: {max_steps: 5, warmup_steps: 6}', 'a surrogate':r'data: {system_prompt: "\ud800"}',
+    'warm-up':'preset: cpu\ntraining: {max_steps: 5, warmup_steps: 6}',
+    'a surrogate':r'data: {system_prompt: "\ud800"}',
     'latin-1':'project: {name: é}'.encode('latin-1'), 'NULs':bytes(100), 'random':random.Random(0).randbytes(500),
     'utf-16':'project: {name: a}'.encode('utf-16')+b'\xff'})
 def test_yaml(tmp_path, text): refused(tmp_path, ['--config', write(tmp_path, 'c.yaml', text), '--show_config'])

@@ -28,7 +28,8 @@ broken |= {f'{k} of row {n} is {what}':(with_value(n, k, v), str(n))
 broken |= {
     'empty':('', ''), 'zeros':(bytes(1000), ''), 'blank lines':('\n\n', ''), 'gzip':(b'\x1f\x8b'+bytes(50), ''),
     'latin-1':('{"question": "é", "answer": "1"}\n'.encode('latin-1'), ''),
-    'no question':(jsonl([dict(text='a', answer='1')]), 'question'), 'no answer':(jsonl([dict(question='a')]), 'answer')}
+    'no question':(jsonl([dict(text='a', answer='1')]), 'question'),
+    'no answer':(jsonl([dict(question='a')]), 'answer')}
 
 @table('text, words', broken)
 @pytest.mark.parametrize('folder', [False, True], ids=['file', 'folder'])
@@ -60,7 +61,7 @@ def test_no_usable_rows(tmp_path, rows): no_rows(tmp_path, rows)
 
 @table('more, words', {
     'an unknown template':(['--data.templates', '999'], '999'),
-    'no worked solutions, for sft':(['--data.dataset_name', 'reasoning_gym:chain_sum', '--data.templates', 'none'], 'grpo')})
+    'no worked solutions, for sft':(own('reasoning_gym:chain_sum'), 'grpo')})
 def test_refused(tmp_path, more, words): refused(tmp_path, flags(tmp_path/'out', *more), words)
 
 def test_all_rows_set_aside(tmp_path): no_rows(tmp_path, sums(20), '--test_samples', '20', words='')
@@ -71,7 +72,8 @@ def test_contradiction(tmp_path):
             words='contradicts another row')
 
 @table('task, words', {
-    'an unknown key':('{nothing: 1}', 'nothing'), 'a wrong type':('{min_terms: many}', ''), 'null':('{min_terms: null}', ''),
+    'an unknown key':('{nothing: 1}', 'nothing'), 'a wrong type':('{min_terms: many}', ''),
+    'null':('{min_terms: null}', ''),
     'nothing in it that fits':('{min_terms: 5, max_terms: 2}', ''), 'a number as key':('{3: 4}', ''),
     'no terms':('{min_terms: 0, max_terms: 0}', ''), 'a size':('{size: -1}', 'size')})
 def test_task(tmp_path, task, words):
@@ -83,7 +85,8 @@ def test_task_for_a_file(tmp_path, key): no_rows(tmp_path, sums(20), f'--{key}',
 def all_answer(answer): return [o | dict(answer=f'That makes {answer}.\n#### {answer}') for o in sums(20)]
 
 @pytest.mark.parametrize('answer', [
-    '3:4', '3,5', '1.234,56', r'5\sqrt{2}', '2^10', '5!', '7 or 8', 'not 7 but 8', 'between 7 and 9', 'x = 5', '5x', '3 dozen',
+    '3:4', '3,5', '1.234,56', r'5\sqrt{2}', '2^10', '5!', '7 or 8', 'not 7 but 8', 'between 7 and 9', 'x = 5', '5x',
+    '3 dozen',
     '5k', '5万', '0x10', '1_000', '- 7', '(5)', '~5', 'B', '1/0', pytest.param('9'*5000, id='5000 digits')])
 @pytest.mark.parametrize('method', ['sft', 'grpo'])
 def test_unread_answer(tmp_path, answer, method):
@@ -100,7 +103,8 @@ def test_long_csv_row(tmp_path): no_data(tmp_path, write(tmp_path, 'train.csv', 
 def test_read_or_one_line(tmp_path):
     "A number of 5,000 digits is read, a lone surrogate too"
     n = '9'*5000
-    rows = [dict(question=f'How many {n}?', answer=f'It is {n}\n#### {n}'), dict(question='What \ud800?', answer='1 = 1\n#### 1')]
+    rows = [dict(question=f'How many {n}?', answer=f'It is {n}\n#### {n}'),
+            dict(question='What \ud800?', answer='1 = 1\n#### 1')]
     tiny_train(*flags(tmp_path/'out', *own(write(tmp_path, 'train.jsonl', jsonl(sums(20)+rows))))).ends(0, 2)
 
 # --- what is read
@@ -118,7 +122,8 @@ def is_read(path, n=20, answers=None, **keys):
     if answers: assert {o['answer'] for o in rows}==answers
 
 @table('spelled, answer', {k:(k, v) for k,v in {
-    '21,50,000':'2150000', '12 500':'12500', "1'234":'1234', '1 234 567':'1234567', '1.2e6':'1200000', '2.5 million':'2500000',
+    '21,50,000':'2150000', '12 500':'12500', "1'234":'1234', '1 234 567':'1234567', '1.2e6':'1200000',
+    '2.5 million':'2500000',
     '10^6':'1000000', r'1.5\times 10^{3}':'1500', '২১':'21', '１２':'12', '2½':'5/2', '-$5':'-5', '45%':'45', '5 m^2':'5',
     '9007199254740993':'9007199254740993', '0.0000004':'0.0000004'}.items()})
 def test_read_answer(tmp_path, spelled, answer):
@@ -129,8 +134,10 @@ steps,ends = zip(*(o.split('\n#### ') for o in solved))
 shapes = {
     'problem, solution':[dict(problem=q, solution=a) for q,a in zip(asked, solved)],
     'Alpaca':[dict(instruction=q, input='', output=a) for q,a in zip(asked, solved)],
-    'messages':[dict(messages=[dict(role='user', content=q), dict(role='assistant', content=a)]) for q,a in zip(asked, solved)],
-    'ShareGPT':[dict(conversations=[{'from':'human', 'value':q}, {'from':'gpt', 'value':a}]) for q,a in zip(asked, solved)],
+    'messages':[dict(messages=[dict(role='user', content=q), dict(role='assistant', content=a)])
+                for q,a in zip(asked, solved)],
+    'ShareGPT':[dict(conversations=[{'from':'human', 'value':q}, {'from':'gpt', 'value':a}])
+                for q,a in zip(asked, solved)],
     'a prompt and a completion':[dict(prompt=q, completion=a) for q,a in zip(asked, solved)],
     'reasoning beside the answer':[dict(question=q, reasoning=s, answer=e) for q,s,e in zip(asked, steps, ends)],
     'boxed':[dict(question=q, answer=rf'{s}. So it is \boxed{{{e}}}.') for q,s,e in zip(asked, steps, ends)],
@@ -144,22 +151,28 @@ def test_named_columns(tmp_path):
     is_read(path, **{'data.columns':dict(question='text', answer='label')})
 
 @table('name, data', {
-    'a byte order mark':('train.jsonl', '\ufeff'+good), 'a list over lines':('train.json', json.dumps(sums(20), indent=1)),
+    'a byte order mark':('train.jsonl', '\ufeff'+good),
+    'a list over lines':('train.json', json.dumps(sums(20), indent=1)),
     'objects over lines':('train.json', '\n'.join(json.dumps(o, indent=1) for o in sums(20))),
-    'a list for each column':('train.json', json.dumps(dict(question=asked, answer=solved))), 'csv':('train.csv', sheet(',')),
+    'a list for each column':('train.json', json.dumps(dict(question=asked, answer=solved))),
+    'csv':('train.csv', sheet(',')),
     'semicolons':('train.csv', sheet(';')), 'tabs':('train.tsv', sheet('\t')),
-    'capital names':('train.csv', sheet(',', 'Question,ANSWER')), 'compressed':('train.jsonl.gz', gzip.compress(good.encode())),
-    'csv with a byte order mark':('train.CSV', '\ufeff'+sheet(',')), 'line ends of Windows':('train.jsonl', good.replace('\n', '\r\n'))})
+    'capital names':('train.csv', sheet(',', 'Question,ANSWER')),
+    'compressed':('train.jsonl.gz', gzip.compress(good.encode())),
+    'csv with a byte order mark':('train.CSV', '\ufeff'+sheet(',')),
+    'line ends of Windows':('train.jsonl', good.replace('\n', '\r\n'))})
 def test_format(tmp_path, name, data): is_read(write(tmp_path, name, data))
 
 def test_late_fraction_and_empty_cell(tmp_path):
-    rows = ''.join(f'What is {i} and 5?,{i+5}\n' for i in range(3000))
-    path = write(tmp_path, 'train.csv', f'question,answer\n{rows}A half of a half?,1/4\nWhat?,\nMany?,12345678901234567\n')
+    rows = ['question,answer', *(f'What is {i} and 5?,{i+5}' for i in range(3000)), 'A half of a half?,1/4', 'What?,',
+            'Many?,12345678901234567']
+    path = write(tmp_path, 'train.csv', '\n'.join(rows))
     is_read(path, n=3002, **{'training.method':'grpo'})
 
 def test_brackets_make_two_questions(tmp_path):
     rows = [(f'2*({i}+4)', 2*(i+4)) for i in range(2, 12)] + [(f'2*{i}+4', 2*i+4) for i in range(2, 12)]
-    is_read(write(tmp_path, 'train.jsonl', jsonl([dict(question=f'What is {q}?', answer=f'It is {a}\n#### {a}') for q,a in rows])))
+    rows = [dict(question=f'What is {q}?', answer=f'It is {a}\n#### {a}') for q,a in rows]
+    is_read(write(tmp_path, 'train.jsonl', jsonl(rows)))
 
 def test_without_test_answers(tmp_path):
     "Test rows are set aside where a test file has no answers"
@@ -187,8 +200,8 @@ def test_image_column_asks_nobody(tmp_path):
     rows = [o | dict(image=dict(bytes=None, path='http://nowhere.example/x.png')) for o in sums(20)]
     pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path/'train.parquet')
     asked = AssertionError('a request')
-    with mock.patch.object(socket.socket, 'connect', side_effect=asked), mock.patch.object(socket, 'getaddrinfo', side_effect=asked):
-        is_read(tmp_path/'train.parquet')
+    with (mock.patch.object(socket.socket, 'connect', side_effect=asked),
+          mock.patch.object(socket, 'getaddrinfo', side_effect=asked)): is_read(tmp_path/'train.parquet')
 
 def test_save_to_disk(tmp_path):
     rows,test = (datasets.Dataset.from_list(o) for o in (sums(20), sums(5, start=50)))
@@ -202,7 +215,8 @@ def test_long_replies():
     def row(t): return to_row('What?', t+'\n#### 1')
     def final(t): return read_answer(f'**Final Answer:** 1{t}')
     for o in (
-        '7', '1,1', '1,11', '1+1', '1 ', ' ', '1/', r'\boxed{', r'\boxed{{}', r'\frac{', '10^', 'answer ', '-', '</think>', '<<', '(',
+        '7', '1,1', '1,11', '1+1', '1 ', ' ', '1/', r'\boxed{', r'\boxed{{}', r'\frac{', '10^', 'answer ', '-',
+        '</think>', '<<', '(',
         '**Final Answer:**', '(aa ', '####', '<answer>', '<think>', 'a! ', '⁰', '1.', "1'", '\n'):
         text,start = o*(200_000//len(o)), time.time()
         for f in (read_answer, answer_text, has_format, question_key, split_solution, row, final): f(text)

@@ -10,9 +10,11 @@ three = 'eval.json', 'predictions.jsonl', 'report.html'
 def content(out): return {o:(out/o).read_bytes() for o in three}
 
 @table('more', {
-    'evaluation.samples -1':['--evaluation.samples', '-1'], 'evaluation.temperature 0':['--evaluation.temperature', '0'],
+    'evaluation.samples -1':['--evaluation.samples', '-1'],
+    'evaluation.temperature 0':['--evaluation.temperature', '0'],
     'evaluation.top_p 0':['--evaluation.top_p', '0'], 'evaluation.top_p 1.1':['--evaluation.top_p', '1.1'],
-    'adapters and --base_only':['--base_only', '--adapters', 'x'], 'adapters that are not there':['--adapters', 'x', 'y']})
+    'adapters and --base_only':['--base_only', '--adapters', 'x'],
+    'adapters that are not there':['--adapters', 'x', 'y']})
 def test_refused(tmp_path, more): refused(tmp_path, flags(trained(tmp_path), *more), cmd='tiny_eval')
 
 def test_no_samples(tmp_path):
@@ -57,7 +59,8 @@ def better(o):
 @table('f', {
     'a better accuracy':better, 'another digest':lambda o: o | dict(predictions_sha256='0'*64), 'a list':lambda o: [o],
     'no sets':lambda o: o | dict(sets={}), 'null':lambda o: None, 'sets of text':lambda o: o | dict(sets='x'),
-    'a set of numbers':lambda o: o | dict(sets=dict(test=1)), 'no date':lambda o: {k:v for k,v in o.items() if k!='date'},
+    'a set of numbers':lambda o: o | dict(sets=dict(test=1)),
+    'no date':lambda o: {k:v for k,v in o.items() if k!='date'},
     'a number for a name':lambda o: o | dict(name=5), 'numbers for folders':lambda o: o | dict(adapters=dict(tuned=5)),
     'nested':lambda o: json.loads('['*500+']'*500)})
 def test_edited(tmp_path, f):

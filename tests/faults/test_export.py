@@ -6,13 +6,16 @@ from commands import flags, refused, somewhere, table, tiny_export, trained, wri
 pytestmark = pytest.mark.slow
 
 @table('words, more', {
-    'a format that does not exist':('merged | gguf', ['--to', 'onnx']), 'no adapter':('No adapter', ['--adapter_path', 'nowhere']),
+    'a format that does not exist':('merged | gguf', ['--to', 'onnx']),
+    'no adapter':('No adapter', ['--adapter_path', 'nowhere']),
     'a quantisation that we do not write':('q8_0', ['--to', 'gguf', '--quants', 'q3_k']),
     'quantisations without GGUF':('--to gguf', ['--quants', 'q8_0']), 'no token':('token', ['--push', 'me/sums']),
     'a repository without an owner':('name/of-model', ['--push', 'sums']),
     'an address as a repository':('name/of-model', ['--push', 'https://me:secret@hub/a']),
-    'a folder of the system':('no export', ['--dest', '/proc']), 'a destination with a NUL':('dest', ['--dest', 'a\0b']),
-    'onto its own run':('no export', ['--dest', 'out']), 'onto its adapter':('no export', ['--dest', 'out/lora_adapter']),
+    'a folder of the system':('no export', ['--dest', '/proc']),
+    'a destination with a NUL':('dest', ['--dest', 'a\0b']),
+    'onto its own run':('no export', ['--dest', 'out']),
+    'onto its adapter':('no export', ['--dest', 'out/lora_adapter']),
     "onto somebody's notes":('no export', ['--dest', 'theirs']),
     'onto a file':('Not a directory', ['--dest', 'theirs/notes.txt'])})
 def test_refused(tmp_path, words, more):

@@ -12,26 +12,29 @@ weights = {
     'with a mis-shaped tensor':lambda ts: ts | {min(ts):ts[min(ts)][:-1].clone()},
     'with unknown tensors only':lambda ts: {f'x.{k}':v for k,v in ts.items()}}
 not_finite = {f'with {k}':spoil(v) for k,v in {'NaN':math.nan, 'infinity':math.inf, 'minus infinity':-math.inf}.items()}
-damage = {'missing':lambda p: p.unlink(), 'empty':empty, 'cut':cut, 'zeros':zeros, 'a list':lambda p: p.write_text('[]'),
-          'a folder':folder}
+damage = {'missing':lambda p: p.unlink(), 'empty':empty, 'cut':cut, 'zeros':zeros, 'a folder':folder,
+          'a list':lambda p: p.write_text('[]')}
 
 def in_file(name, f): return lambda m: f(m/name)
 def settings(**keys): return lambda m: edit(m/'config.json', **keys)
 auto_map = {'AutoConfig':'evil.Config', 'AutoModelForCausalLM':'evil.Model'}
 
 harm = {k:in_file('model.safetensors', lambda p, f=f: tensors(p, f)) for k,f in weights.items()}
-harm |= {f'{o}: {k}':in_file(o, f) for o in ('config.json', 'model.safetensors', 'tokenizer.json') for k,f in damage.items()}
-harm |= {f'tokenizer_config.json: {k}':in_file('tokenizer_config.json', damage[k]) for k in ('empty', 'cut', 'zeros', 'a list')}
+names = 'config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'
+harm |= {f'{o}: {k}':in_file(o, f) for o in names for k,f in damage.items()
+         if o!='tokenizer_config.json' or k not in ('missing', 'a folder')}
 harm |= {
     'no chat template':in_file('chat_template.jinja', damage['missing']),
     'a broken template':in_file('chat_template.jinja', lambda p: p.write_text('{% for')),
     'a template that fails':in_file('chat_template.jinja', lambda p: p.write_text('{{ raise_exception("no") }}')),
-    'unknown type':settings(model_type='nothing'), 'no type':settings(model_type=None), 'bert':settings(model_type='bert'),
+    'unknown type':settings(model_type='nothing'), 'no type':settings(model_type=None),
+    'bert':settings(model_type='bert'),
     'more layers':settings(num_hidden_layers=3), 'fewer layers':settings(num_hidden_layers=1),
     'another width':settings(hidden_size=64), 'no vocabulary':settings(vocab_size=10),
     'a pickle':lambda m: (m/'model.safetensors').rename(m/'pytorch_model.bin'),
     'a broken index':lambda m: (m/'model.safetensors').unlink() or write(m, 'model.safetensors.index.json', '{}'),
-    'code in the model':settings(auto_map=auto_map, model_type='evil'), 'code beside a known model':settings(auto_map=auto_map),
+    'code in the model':settings(auto_map=auto_map, model_type='evil'),
+    'code beside a known model':settings(auto_map=auto_map),
     'code in the tokenizer':in_file('tokenizer_config.json', lambda p: edit(
         p, auto_map={'AutoTokenizer':['evil.Tokenizer', None]}, tokenizer_class='Evil'))}
 evil = '''from pathlib import Path

@@ -1,7 +1,8 @@
 "What `--resume` continues from, and what it refuses."
 import pytest
 from commands import (
-    begun, cut, edit, empty, flags, four, jsonl, losses, made, own, read, refused, sums, table, tiny_train, trained, unfinished,
+    begun, cut, edit, empty, flags, four, jsonl, losses, made, own, read, refused, sums, table, tiny_train, trained,
+    unfinished,
     write, zeros)
 
 pytestmark = pytest.mark.slow
@@ -10,7 +11,8 @@ def resume(out, *more): return flags(out, *four, '--resume', *more)
 
 # --- a damaged newest checkpoint
 @pytest.mark.parametrize('name', [
-    'adapter_model.safetensors', 'adapter_config.json', 'optimizer.pt', 'scheduler.pt', 'rng_state.pth', 'trainer_state.json'])
+    'adapter_model.safetensors', 'adapter_config.json', 'optimizer.pt', 'scheduler.pt', 'rng_state.pth',
+    'trainer_state.json'])
 @table('f', dict(missing=missing, empty=empty, cut=cut, zeros=zeros, text=lambda p: p.write_text('null')))
 def test_newest_checkpoint(tmp_path, name, f):
     out,begin = begun(tmp_path),1

@@ -5,7 +5,8 @@ from commands import flags, own, table, tiny_chat, tiny_train, trained
 pytestmark = pytest.mark.slow
 
 controls = {
-    'colour':'\x1b[31mred', 'title':'\x1b]0;title\x07', 'clipboard':'\x1b]52;c;aGk=\x07', 'link':'\x1b]8;;http://x\x07x\x1b]8;;\x07',
+    'colour':'\x1b[31mred', 'title':'\x1b]0;title\x07', 'clipboard':'\x1b]52;c;aGk=\x07',
+    'link':'\x1b]8;;http://x\x07x\x1b]8;;\x07',
     'clear':'\x1b[2J', 'where':'\x1b[6n', 'C1':'\x9b31m', 'return':'a\rb', 'backspace':'a\x08b', 'bidi':'a\u202eb'}
 
 @table('v', controls)
@@ -21,7 +22,8 @@ def test_unknown_key(v): tiny_train('--config', 'cpu', f'--{v}', '1').ends(2)
 
 @table('more', {
     'a question of 1 MB':['--question', 'a '*60_000], 'nan':['--question', '1+1?', '--temperature', 'nan'],
-    'a tiny temperature':['--question', 'What is 1+1?', '--temperature', '1e-40'], 'a surrogate':['--question', '\udcff'],
+    'a tiny temperature':['--question', 'What is 1+1?', '--temperature', '1e-40'],
+    'a surrogate':['--question', '\udcff'],
     'a negative temperature':['--question', '1+1?', '--temperature', '-1']})
 def test_chat(tmp_path, more):
     r = tiny_chat(*flags(tmp_path/'out', '--base', *more))
@@ -38,7 +40,7 @@ def test_chat_takes_the_settings_of_its_run(tmp_path):
 def test_diverging(tmp_path, rate):
     "What can be trained at this rate is finite"
     from safetensors.torch import load_file
-    r = tiny_train(*flags(tmp_path/'out', '--learning_rate', rate, '--max_steps', '6', '--training.logging_steps', '1')).ends(0, 2)
-    if r.status==0:
+    more = '--learning_rate', rate, '--max_steps', '6', '--training.logging_steps', '1'
+    if tiny_train(*flags(tmp_path/'out', *more)).ends(0, 2).status==0:
         adapter = load_file(tmp_path/'out/lora_adapter/adapter_model.safetensors')
         assert all(t.isfinite().all() for t in adapter.values())

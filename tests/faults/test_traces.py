@@ -12,7 +12,7 @@ api_key = 'sk-0123456789-do-not-show'
 coded = base64.b64encode(api_key.encode()).decode()
 
 class Endpoint(BaseHTTPRequestHandler):
-    "A server that answers as its `answer` says: a dict, bytes, or a pair of status and bytes; bytes in a list come one at a time"
+    "A server that answers as its `answer` says: a dict, bytes, or a status with bytes; those in a list come one by one"
     protocol_version = 'HTTP/1.1'
     def log_message(self, *args): pass
     def do_GET(self): self.send(200, json.dumps(dict(data=[dict(id='m')])).encode())
@@ -69,13 +69,15 @@ def sent(res): return lambda a, b: res
     'usage {}':used({}), 'usage null':used(None), 'tokens null':used(dict(completion_tokens=None)),
     'tokens in words':used(dict(completion_tokens='many')), 'negative tokens':used(dict(completion_tokens=-5)),
     'a list':said(['7']), 'a dict':said(dict(text='7')), 'a number':said(7), 'null':said(None), 'nothing':said(''),
-    'no choices':sent(dict(choices=[])), 'null choices':sent(dict(choices=None)), 'not JSON':sent(b'hello'), 'no body':sent(b''),
+    'no choices':sent(dict(choices=[])), 'null choices':sent(dict(choices=None)), 'not JSON':sent(b'hello'),
+    'no body':sent(b''),
     'deep':sent(b'['*100_000), 'a surrogate':said('\ud83d 7'), 'the key':said(f'the key is {api_key}'),
     'half the key':said(api_key[:len(api_key)//2]), 'the key in capitals':said(api_key.upper()),
     'the key in base64':said(coded), 'the key in escapes':said('\x1b[31m'+api_key),
     '401 with the key':sent((401, api_key.encode())), '500 with the key':sent((500, coded.encode())),
     '302':sent((302, b'')), '429':sent((429, b'')), '599':sent((599, b'')), 'byte by byte':sent([b'x']*60),
-    '11 MB':sent(b' '*11_000_000), 'a reply of 300 kB':said('1+1'*100_000), 'thoughts without end':said('<think>'*50_000)})
+    '11 MB':sent(b' '*11_000_000), 'a reply of 300 kB':said('1+1'*100_000),
+    'thoughts without end':said('<think>'*50_000)})
 def test_endpoint(teach, answer):
     teach(answer).ends(0, 2)
     r = teach(right) # What came before does not stand in the way
@@ -88,16 +90,18 @@ def test_no_header_of_openai_goes_elsewhere(teach):
     assert serve().headers and 'org-secret' not in ''.join(serve().headers)
 
 @pytest.mark.parametrize('url', [
-    'https://me:hunter22@example.com/v1', 'https://example.com/v1?key=hunter22', 'http://hunter22@[::1', 'htp://x:hunter22@y',
+    'https://me:hunter22@example.com/v1', 'https://example.com/v1?key=hunter22', 'http://hunter22@[::1',
+    'htp://x:hunter22@y',
     'http://a:hunter22/v1#x'])
 def test_secret_in_the_address(tmp_path, url):
     r = tiny_traces(*flags(tmp_path/'out'), '--source', url).ends(2, words='source')
     assert 'hunter22' not in r.out+r.err
 
 @pytest.mark.parametrize('name, value', [
-    ('samples', 10**9), ('samples', 0), ('retries', -1), ('timeout', 0), ('at_once', 0), ('temperature', -1), ('top_p', 2),
-    ('max_per_question', 0)])
-def test_value(tmp_path, name, value): refused(tmp_path, [*flags(tmp_path/'out'), f'--{name}', value], cmd='tiny_traces')
+    ('samples', 10**9), ('samples', 0), ('retries', -1), ('timeout', 0), ('at_once', 0), ('temperature', -1),
+    ('top_p', 2), ('max_per_question', 0)])
+def test_value(tmp_path, name, value):
+    refused(tmp_path, flags(tmp_path/'out', f'--{name}', value), cmd='tiny_traces')
 
 # --- what is at --dest
 @pytest.mark.parametrize('name', ['run.json', 'adapter_config.json', 'export.json'])
@@ -136,12 +140,14 @@ def replace(old, new): return lambda p: p.write_bytes(p.read_bytes().replace(old
 def once(old, new): return lambda p: p.write_bytes(p.read_bytes().replace(old, new, 1))
 
 @table('f', {
-    'half a last line':lambda p: p.write_bytes(p.read_bytes()[:-9]), 'no last line break':lambda p: p.write_bytes(p.read_bytes()[:-1]),
+    'half a last line':lambda p: p.write_bytes(p.read_bytes()[:-9]),
+    'no last line break':lambda p: p.write_bytes(p.read_bytes()[:-1]),
     'CR line ends':replace(b'\n', b'\r'), 'CRLF line ends':replace(b'\n', b'\r\n'), 'empty':empty, 'a folder':folder,
     'zeros':lambda p: p.write_bytes(bytes(500)), 'a list':lambda p: p.write_text('[1]\n'),
     'a number as text':once(b'"text": "', b'"text": 5, "x": "'), 'null tokens':once(b'"tokens": 5', b'"tokens": null'),
     'a list as tokens':once(b'"tokens": 5', b'"tokens": []'), 'no cut_off':once(b', "cut_off": false', b''),
-    'a pipe':lambda p: p.unlink() or os.mkfifo(p), 'latin-1':lambda p: p.write_bytes(p.read_bytes()+b'{"key": "\xe9"}\n')})
+    'a pipe':lambda p: p.unlink() or os.mkfifo(p),
+    'latin-1':lambda p: p.write_bytes(p.read_bytes()+b'{"key": "\xe9"}\n')})
 def test_journal(tmp_path, teach, f):
     teach(right).ends(0)
     f(tmp_path/'t/replies.jsonl')
