@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# Processes that test, with about 4 GB each
+JOBS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install quickstart quickstart-grpo test test-alone train evaluate inference demo test-browser test-site test-gguf faults kills export bench docs readme prepare clean
@@ -36,10 +38,10 @@ quickstart-grpo: install ## The same by reinforcement: the embedded model learns
 	$(BIN)/tiny_train --config grpo_cpu --output_dir outputs/quickstart-grpo --overwrite $(ARGS)
 	$(BIN)/tiny_eval --config grpo_cpu --output_dir outputs/quickstart-grpo $(ARGS)
 
-test: install           ## What CI runs: every notebook, and what tests/ holds that is quick
-	@# A thread for each of several processes
-	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --do_print --timing
-	$(BIN)/pytest -n auto
+test: install           ## What CI runs: every notebook, and what tests/ holds that is quick (JOBS: how many processes)
+	@# A process for each notebook, or their memory adds up
+	@printf '%s\n' nbs/*.ipynb | OMP_NUM_THREADS=1 xargs -P $(JOBS) -I{} $(BIN)/nbdev_test --do_print --path {}
+	$(BIN)/pytest -n $(JOBS)
 
 test-alone: install     ## Every notebook by itself, with the wheel and without this checkout (ARGS: -k 01_data)
 	$(BIN)/pytest tests/test_alone.py -m slow $(ARGS)
@@ -71,7 +73,7 @@ test-site: .venv/.browser docs ## Every page of the site in a real browser; need
 	@touch $@
 
 faults: install         ## What users and machines do wrong, tried on the real commands (ARGS: -k data)
-	$(BIN)/pytest tests/faults -m '' -n auto $(ARGS)
+	$(BIN)/pytest tests/faults -m '' -n $(JOBS) $(ARGS)
 
 kills: install          ## The embedded model's run killed 30 times at random, and resumed (ARGS: --kills 6)
 	$(BIN)/pytest tests/test_kills.py -m slow $(ARGS)

@@ -81,9 +81,10 @@ def test_page(new_context, url, name, width, scheme):
     page.on('pageerror', lambda o: errors.append(str(o)))
     page.route('**/*', lambda o: elsewhere(o, errors))
     page.goto(f'{url}/{name}.html', wait_until='networkidle')
+    dark = page.evaluate('document.body.classList.contains("quarto-dark")')
+    errors += page.evaluate(faults, [contrast])
     page.screenshot(path=pics/f'{name}-{width}-{scheme}.png', full_page=True)
-    assert (scheme=='dark')==page.evaluate('document.body.classList.contains("quarto-dark")')
-    assert errors + page.evaluate(faults, [contrast])==[]
+    assert errors==[] and dark==(scheme=='dark')
 
 def test_search(new_context, url, word='wilson'):
     "The entry of a name comes first"
