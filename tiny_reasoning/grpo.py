@@ -32,13 +32,14 @@ from .traces import pass_rates
 # %% ../nbs/03b_grpo.ipynb #b0017334
 def reward_functions(
     rows:list, # Rows from `make_splits`
+    begun:str='', # What each prompt says of the reply already, from `opening`
 )->list: # Functions of completions, and of their indices in `rows`, as TRL calls them
     "`right`, the score of the answer, and `in_format`, whether the reply is in our format; 0 to 1"
     def right(completions, row, log_extra=lambda *args: None, **kwargs):
         log_extra('row', row)
-        return [score(rows[i], o[0]['content']) for i,o in zip(row, completions)]
+        return [score(rows[i], begun+o[0]['content']) for i,o in zip(row, completions)]
     def in_format(completions, **kwargs):
-        return [float(has_format(o[0]['content'])) for o in completions]
+        return [float(has_format(begun+o[0]['content'])) for o in completions]
     return [right, in_format]
 
 # %% ../nbs/03b_grpo.ipynb #0ee5a2a9
@@ -438,8 +439,9 @@ def make_group_trainer(
     settle_dtypes(model, cfg.model)
     rows = _pick_rows(model, tokenizer, splits.train, cfg)
     asked,validation = _datasets(rows, splits.validation, cfg)
+    begun = opening(tokenizer, encode(tokenizer, asked['prompt'][:1]).input_ids[0])
     trainer = GroupTrainer(
-        model, reward_functions(rows), args=args, processing_class=tokenizer,
+        model, reward_functions(rows, begun), args=args, processing_class=tokenizer,
         train_dataset=asked, eval_dataset=validation)
     settle_dtypes(model, cfg.model)
     trainer.validation = splits.validation
