@@ -372,7 +372,7 @@ def score(
     if number and same_answer(gold, answer): return 1.
     try: res = float(scorer(answer)) if scorer else 0.
     except Exception: return 0.
-    return float(res>=1) if number else min(max(res, 0.), 1.)
+    return float(res>=1) if number else min(res, 1.) if res>0 else 0.  # `nan` is not above 0
 
 # %% ../nbs/01_data.ipynb #4712df3c
 def within(

@@ -4,17 +4,20 @@
 
 # %% auto #0
 __all__ = ['embedded', 'fetch_embedded', 'turn_end', 'fix_template', 'fix_tokenizer', 'cache_folder', 'convert_gguf',
-           'model_folder', 'pick_device', 'pick_dtype', 'pick_backend', 'for_this_machine', 'processes', 'memory_used',
-           'memory_share', 'unless_oom', 'check_complete', 'import_unsloth', 'quiet_loading', 'use_liger', 'load_model']
+           'model_folder', 'base_digest', 'pick_device', 'pick_dtype', 'pick_backend', 'for_this_machine', 'processes',
+           'machine', 'memory_used', 'memory_share', 'unless_oom', 'check_complete', 'check_size', 'import_unsloth',
+           'quiet_loading', 'use_liger', 'load_model']
 
 # %% ../nbs/02_model.ipynb #ef6c7497
-import hashlib, logging, os, re, subprocess, sys, tempfile, warnings, zipfile
+import hashlib, logging, os, platform, re, subprocess, sys, tempfile, warnings, zipfile
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from fastcore.basics import first
 from fastcore.xdg import xdg_cache_home
+from . import __version__
 from .config import *
 from .data import *
 
@@ -129,6 +132,7 @@ def convert_gguf(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     source = dict(pretrained_model_name_or_path=str(path.parent), gguf_file=path.name, trust_remote_code=False)
+    check_size(path.parent, gguf_file=path.name)
     model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float16)
     tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(**source))
     config,weights = model.config, model.state_dict()
@@ -164,6 +168,21 @@ def model_folder(
     if not path.is_file(): raise TinyReasoningError('there is no such file or folder')
     stat = path.stat()
     return str(_from_cache(path, cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'))
+
+# %% ../nbs/02_model.ipynb #1a8f4c6b
+def base_digest(
+    name:str, # As in `model.name`
+)->str: # 16 hexadecimal digits; '' where there are no weights to be had
+    "The fingerprint of the weights that `name` stands for"
+    try:
+        folder = model_folder(name)
+        if not os.path.isdir(folder):
+            from huggingface_hub import snapshot_download
+            folder = snapshot_download(folder, allow_patterns='*.safetensors')  # `load_model` wants them anyway
+        files = sorted(Path(folder).glob('*.safetensors'))
+        digests = [hashlib.file_digest(o.open('rb'), 'sha256').digest() for o in files]
+    except (OSError, ValueError, TinyReasoningError): return ''
+    return hashlib.sha256(b''.join(digests)).hexdigest()[:16] if files else ''
 
 # %% ../nbs/02_model.ipynb #8a649c51
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
@@ -216,6 +235,15 @@ def processes(): # accelerate.PartialState
     import torch
     from accelerate import PartialState
     return PartialState(cpu=not torch.cuda.is_available())
+
+# %% ../nbs/02_model.ipynb #89c34c73
+def machine()->dict:
+    "Versions of the libraries that compute, and the device"
+    import torch
+    versions = {o:version(o) for o in 'torch transformers trl peft datasets'.split()}
+    versions |= dict(tiny_reasoning=__version__, python=platform.python_version())
+    cpu = f'{platform.machine()} CPU, {torch.get_num_threads()} threads'
+    return dict(versions=versions, device=torch.cuda.get_device_name() if torch.cuda.is_available() else cpu)
 
 # %% ../nbs/02_model.ipynb #e08d9a9e
 def memory_used(
@@ -271,6 +299,24 @@ def check_complete(
     for k,word in words.items():
         names = sorted(o if isinstance(o, str) else o[0] for o in info[k])
         if names: raise TinyReasoningError(f'tensors {word}: {len(names)}, such as {names[0]}')
+
+# %% ../nbs/02_model.ipynb #f52621d6
+def _numbers(o):
+    "Pairs of name and whole number in the configuration `o`, and in those inside it"
+    for k,v in o.items():
+        if isinstance(v, dict): yield from _numbers(v)
+        elif type(v) is int: yield k, v
+
+def check_size(
+    name:str, # From `model_folder`
+    most:int=10_000, # As many layers, experts or labels are plenty
+    **kwargs, # Of `get_config_dict`
+):
+    "Raise a `TinyReasoningError` where a model's configuration asks for more parts than anybody has"
+    from transformers import PretrainedConfig
+    config,_ = PretrainedConfig.get_config_dict(name, **kwargs)
+    big = first((k, v) for k,v in _numbers(config) if v>most and re.search('(layers?|blocks?|experts|labels)$', k))
+    if big: raise TinyReasoningError(f'its configuration asks for {big[1]:,} as {big[0]}')
 
 # %% ../nbs/02_model.ipynb #d625f7c8
 def _load_transformers(m, name, dtype):
@@ -335,6 +381,7 @@ def _load(m, backend):
     f,name = _load_unsloth if backend=='unsloth' else _load_transformers, m.name
     try:
         name = model_folder(m.name)
+        check_size(name)
         model,tokenizer = f(m, name, pick_dtype(m.dtype))
         fix_tokenizer(tokenizer)
         ids,rows = max(tokenizer.get_vocab().values()), model.get_input_embeddings().num_embeddings
@@ -364,7 +411,7 @@ def load_model(
     with quiet_loading():
         model,tokenizer = _load(m, backend)
         if backend=='transformers': use_liger(model)
-    model.backend,model.source = backend,m.name
+    model.backend,model.source,model.template = backend,m.name,tokenizer.get_chat_template()
     kind = str(pick_dtype(m.dtype)).removeprefix('torch.')
     if m.load_in_4bit: kind += ', 4-bit'
     size = model.num_parameters()/1e6
