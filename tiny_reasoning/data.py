@@ -384,7 +384,7 @@ def within(
     done = queue.SimpleQueue()
     def run():
         try: done.put((f(*args), None))
-        except Exception as e: done.put((None, e))
+        except BaseException as e: done.put((None, e))  # also the one below
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try: res,e = done.get(timeout=seconds)

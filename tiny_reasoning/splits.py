@@ -438,7 +438,7 @@ def read_problems(
 # %% ../nbs/01a_splits.ipynb #6fcfd4da
 def _special_ids(tokenizer):
     "The tokens that have a meaning of their own"
-    return {i for i,o in tokenizer.added_tokens_decoder.items() if o.special} - {tokenizer.unk_token_id}
+    return {i for i,o in tokenizer.added_tokens_decoder.items() if o.special}
 
 # %% ../nbs/01a_splits.ipynb #a40b6fbd
 def _unfit(row, tokenizer, special, longest, system_prompt, reply=True):
