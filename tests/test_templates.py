@@ -118,7 +118,7 @@ bad = {
 def test_bad_template(tokenizer, template, words):
     start = time.time()
     with pytest.raises(TinyReasoningError, match=words) as e: repaired(tokenizer, template)
-    assert len(str(e.value).splitlines())==1 and time.time()-start<30
+    assert len(str(e.value).splitlines())==1 and time.time()-start<90
 
 def test_tags_that_are_special(tokenizer):
     "A model may have `<think>` as a special token; it's text all the same"

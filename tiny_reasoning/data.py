@@ -402,7 +402,7 @@ def apply_template(
 ): # Tokens or text
     "What the chat template makes of `messages`; raises `TinyReasoningError` where it fails, or doesn't end"
     f = partial(tokenizer.apply_chat_template, messages, **kwargs)
-    try: return within(5+len(messages)/10, f)
+    try: return within(20+len(messages)/10, f)
     except Exception as e: raise TinyReasoningError(f'the chat template fails: {one_line(e, 200)}') from None
 
 # %% ../nbs/01_data.ipynb #d4f30fea

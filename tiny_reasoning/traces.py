@@ -10,6 +10,7 @@ __all__ = ['Count', 'is_right', 'cut_reasoning', 'find_sums', 'false_sums', 'to_
 # %% ../nbs/02d_traces.ipynb #e9b627c4
 import base64, difflib, hashlib, json, os, queue, random, re, threading, time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import asdict
 from fractions import Fraction
 from http.client import responses
@@ -591,15 +592,18 @@ def traces(
         rows,test = splits.train+splits.validation, splits.test
     endpoint = None if source in ('own','adapter') else Teacher(source, teacher, timeout, retries)
     how = _how(cfg, source, endpoint.model if endpoint else cfg.model.name, **drawn)
-    with lock_folder(folder, doing='collecting traces'):
+    main = processes().is_main_process
+    with lock_folder(folder, doing='collecting traces') if main else nullcontext():
         journal,failures = Journal(folder/'replies.jsonl', how, overwrite, _written), None
         before = sum(len(journal[o]) for o in rows)
-        if endpoint: failures = ask(endpoint, rows, journal, samples, at_once, cfg.data.system_prompt,
+        if endpoint and main: failures = ask(endpoint, rows, journal, samples, at_once, cfg.data.system_prompt,
             max_new_tokens=cfg.evaluation.max_new_tokens, **drawn)
-        else: _own_replies(cfg, how, rows, journal, samples, **drawn)
+        if not endpoint: _own_replies(cfg, how, rows, journal, samples, **drawn)
         if failures: log.warning(f'{failures.total():,} replies failed ({"; ".join(failures)}): start again to ask for them')
         record = dict(data=asdict(cfg.data), samples=samples, max_per_question=max_per_question, else_gold=else_gold)
-        _write_traces(folder, rows, test, journal, how | record | dict(replies_before=before, seconds=round(time.time()-start, 1)))
+        record |= how | dict(replies_before=before, seconds=round(time.time()-start, 1))
+        if main: _write_traces(folder, rows, test, journal, record)
+    processes().wait_for_everyone()
     return folder
 
 def main():
