@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_number', 'read_answer',
            'same_answer', 'split_solution', 'to_row', 'row_error', 'question_key', 'contradictions', 'filter_rows',
-           'answer_text', 'given_answer', 'score', 'n_tokens', 'ngram_overlaps', 'fingerprint']
+           'answer_text', 'given_answer', 'score', 'within', 'apply_template', 'encode', 'opening', 'reply_tokens',
+           'to_tokens', 'learned_text', 'ngram_overlaps', 'fingerprint']
 
 # %% ../nbs/01_data.ipynb #b453bf32
-import hashlib, re, unicodedata
+import ctypes, hashlib, queue, re, threading, unicodedata
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from fastcore.basics import first
 from .config import *
 
@@ -371,17 +372,86 @@ def score(
     if number and same_answer(gold, answer): return 1.
     try: res = float(scorer(answer)) if scorer else 0.
     except Exception: return 0.
-    return float(res>=1) if number else min(max(res, 0.), 1.)
+    return float(res>=1) if number else min(res, 1.) if res>0 else 0.  # `nan` is not above 0
 
-# %% ../nbs/01_data.ipynb #24623037
-def n_tokens(
-    row:dict, # question, reasoning, answer
+# %% ../nbs/01_data.ipynb #4712df3c
+def within(
+    seconds:float, # How long to wait
+    f, # What to call
+    *args, # Its arguments
+):
+    "`f(*args)`; a `TimeoutError` where it takes longer than `seconds`, and its thread ends"
+    done = queue.SimpleQueue()
+    def run():
+        try: done.put((f(*args), None))
+        except BaseException as e: done.put((None, e))  # also the one below
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try: res,e = done.get(timeout=seconds)
+    except queue.Empty:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+        raise TimeoutError(f'no end after {seconds:g} s') from None
+    if e: raise e
+    return res
+
+# %% ../nbs/01_data.ipynb #f2fe78c2
+def apply_template(
     tokenizer, # With a chat template
-    system_prompt:str # Opens the conversation
-)->int:
-    "Length of the whole conversation in tokens"
-    ex = to_messages(row, system_prompt)
-    return len(tokenizer.apply_chat_template(ex['prompt']+ex['completion'], return_dict=True)['input_ids'])
+    messages:list, # A conversation, or a list of them
+    **kwargs # Of `apply_chat_template`
+): # Tokens or text
+    "What the chat template makes of `messages`; raises `TinyReasoningError` where it fails, or doesn't end"
+    f = partial(tokenizer.apply_chat_template, messages, **kwargs)
+    try: return within(20+len(messages)/10, f)
+    except Exception as e: raise TinyReasoningError(f'the chat template fails: {one_line(e, 200)}') from None
+
+# %% ../nbs/01_data.ipynb #d4f30fea
+def encode(
+    tokenizer, # With a chat template
+    prompts:list, # Conversations: lists of messages
+    **kwargs # Of `apply_chat_template`: `padding=True, return_tensors='pt'` gives tensors padded on the left
+): # input_ids and attention_mask
+    "Tokens of `prompts` up to the model's turn"
+    return apply_template(tokenizer, prompts, add_generation_prompt=True, return_dict=True, **kwargs)
+
+# %% ../nbs/01_data.ipynb #5d2d64ec
+def opening(
+    tokenizer, # That made `prompt`
+    prompt:list, # Tokens up to the model's turn, from `encode`
+)->str:
+    "What the prompt already says of the reply: `<think>` and the spaces after it, or nothing"
+    found = re.search(r'<think>\s*$', tokenizer.decode(prompt[-12:]))
+    return found[0] if found else ''
+
+# %% ../nbs/01_data.ipynb #136382f9
+def reply_tokens(
+    text:str, # A reply
+    tokenizer, # That made `prompt`
+    prompt:list, # Tokens up to the model's turn, from `encode`
+)->list:
+    "Tokens of what the model still has to write of `text` after `prompt`"
+    begun = opening(tokenizer, prompt)
+    rest = text.removeprefix(begun) if text.startswith(begun) else text.removeprefix('<think>').lstrip()
+    return tokenizer(rest, add_special_tokens=False).input_ids
+
+# %% ../nbs/01_data.ipynb #36d5e800
+def to_tokens(
+    row:dict, # question, reasoning, answer
+    tokenizer, # From `load_model`, whose eos ends a reply
+    system_prompt:str='', # Opens the conversation
+)->dict: # input_ids, and labels, which are -100 where the model only reads
+    "The conversation as the model reads and learns it"
+    prompt = encode(tokenizer, [to_prompt(row['question'], system_prompt)]).input_ids[0]
+    learned = [*reply_tokens(to_reply(row), tokenizer, prompt), tokenizer.eos_token_id]
+    return dict(input_ids=prompt+learned, labels=[-100]*len(prompt)+learned)
+
+# %% ../nbs/01_data.ipynb #45af89d3
+def learned_text(
+    tokens:dict, # From `to_tokens`
+    tokenizer, # That made them
+)->str:
+    "What the model learns to write, with the end"
+    return tokenizer.decode([o for o in tokens['labels'] if o!=-100])
 
 # %% ../nbs/01_data.ipynb #97cf7042
 def _runs(question, n):

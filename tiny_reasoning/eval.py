@@ -612,10 +612,10 @@ def _facts(cfg):
                 peak_memory_gb=round(memory_used(peak=True), 2), max_new_tokens=e.max_new_tokens, sampling=sampling)
 
 # %% ../nbs/04_eval.ipynb #e9edf842
-def _sources(cfg, adapters, splits):
+def _sources(cfg, adapters, splits, seen):
     "Where the questions come from, and what differs from the adapters' training, which the log says too"
     owns = {k:trained_with(o) for k,o in adapters.items()}
-    known = [own if seen_questions(adapters[k]) else None for k,own in owns.items()]
+    known = [own if seen[k] else None for k,own in owns.items()]
     differs = [f'{visible(k)}: {o}' for k,own in owns.items() if own for o in _differences(cfg, own)]
     sources = provenance(cfg, known, splits.set_aside, len(splits.shared)) | dict(differs='; '.join(differs))
     for o in (sources['warning'], sources['differs']):
@@ -640,8 +640,9 @@ def _evaluate(cfg, adapters):
     digests,problems = {k:adapter_digest(o) for k,o in adapters.items()}, read_problems(cfg)
     model,tokenizer = load_model(cfg.model)
     splits = make_splits(cfg, tokenizer, problems)
-    sets = new_questions(splits, set().union(*map(seen_questions, adapters.values())))
-    sources = _sources(cfg, adapters, splits)
+    seen = {k:seen_questions(o) for k,o in adapters.items()}
+    sets = new_questions(splits, set().union(*seen.values()))
+    sources = _sources(cfg, adapters, splits, seen)
     if len(adapters)>1:
         for path in adapters.values():  # so that we hear of a broken one now, not after the others were measured
             with with_adapter(model, path): pass
@@ -665,6 +666,7 @@ def evaluate(
 )->dict: # Contents of `eval.json`
     "Measure base and tuned on the same questions; write eval.json, predictions.jsonl and report.html"
     if base_only and adapters: raise ConfigError('base_only, adapters: give one of the two')
+    if cfg.evaluation.samples: check_counts(samples=cfg.evaluation.samples)
     log.info(f'Starting evaluation of {cfg.project.name}')
     cfg = for_this_machine(cfg, unsloth='unsloth' in sys.modules)
     found = {} if base_only else _find_adapters(adapters or [cfg.project.adapter_path], cfg.model.name)

@@ -38,10 +38,10 @@ def next_logits(
     import torch
     res = []
     for p,r in zip(prompts, replies):
-        start = tokenizer.apply_chat_template(p, tokenize=False, add_generation_prompt=True)
-        before,after = (tokenizer(o, add_special_tokens=False).input_ids for o in (start, r))
-        x = torch.tensor([before+after[:n]], device=model.device)
-        with torch.inference_mode(): out = model(input_ids=x, logits_to_keep=len(after[:n])+1)
+        before = encode(tokenizer, [p]).input_ids[0]
+        after = reply_tokens(r, tokenizer, before)[:n]
+        x = torch.tensor([before+after], device=model.device)
+        with torch.inference_mode(): out = model(input_ids=x, logits_to_keep=len(after)+1)
         res.append(out.logits[0].float().cpu())
     return res
 

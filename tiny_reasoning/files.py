@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 from .config import *
 
 # %% ../nbs/00a_files.ipynb #7852c063
@@ -96,10 +97,16 @@ def writable(
         raise ConfigError(f'{key}: cannot write into {shorten(str(folder))}: {why}') from None
 
 # %% ../nbs/00a_files.ipynb #c7629e6d
+class _Holder(TypedDict):
+    pid:int
+    host:str
+    doing:str
+    since:str
+
 def _holder(path):
     "Who holds the lock at `path`, in words"
-    try: o = json.loads(path.read_text())
-    except (OSError, ValueError): return 'another process'
+    try: o = read_json(path, _Holder)
+    except TinyReasoningError: return 'another process'
     return f'process {o["pid"]} on {o["host"]}, {o["doing"]} since {o["since"]}'
 
 # %% ../nbs/00a_files.ipynb #1852d517

@@ -16,6 +16,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from .config import *
+from .data import apply_template
 
 # %% ../nbs/04b_gguf.ipynb #afb96514
 def permute_rope(
@@ -287,11 +288,11 @@ def check_tokenizer(
 
 # %% ../nbs/04b_gguf.ipynb #aa000025
 _roles = dict(system='SYSTEM', user='USER', assistant='REPLY')
+_again = dict(role='user', content='AGAIN')  # some templates write the last reply in another way
 
 def _render(tokenizer, messages, **kwargs):
     "What the chat template makes of `messages`; a `TinyReasoningError` where it refuses them"
-    try: return tokenizer.apply_chat_template(messages, tokenize=False, **kwargs)
-    except Exception as e: raise TinyReasoningError(f'the chat template fails: {one_line(e, 200)}') from None
+    return apply_template(tokenizer, messages, tokenize=False, **kwargs)
 
 # %% ../nbs/04b_gguf.ipynb #aa000051
 def _begin(pieces, bos):
@@ -306,8 +307,8 @@ def split_chat_template(
 )->dict: # Role -> the text before its message; also `begin` of all, `end` of a message, and `reply`, where a reply begins
     "The chat template in pieces; raises `TinyReasoningError` where it does more than put them together"
     talk = [dict(role=k, content=v) for k,v in _roles.items()]
-    text = _render(tokenizer, talk)
-    *before,end = re.split('|'.join(_roles.values()), text)
+    text = _render(tokenizer, [*talk, _again])
+    *before,_,end = re.split('|'.join([*_roles.values(), 'AGAIN']), text)
     res = dict(zip(_roles, [before[0], *(o.removeprefix(end) for o in before[1:])]), end=end)
     res |= _begin(res, tokenizer.bos_token or '')
     longer = [*talk, *talk[1:], talk[1]]

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['reward_functions', 'group_config', 'question_order', 'to_questions', 'without_autocast', 'rollout', 'GroupTrainer',
            'hidden_states_only', 'log_probs', 'left_to_right_padding', 'measure_pass_rates', 'load_pass_rates',
-           'filter_by_pass_rate', 'GroupProgress', 'Samples', 'samples_table', 'settle_dtypes', 'rows_at_once',
-           'make_group_trainer']
+           'filter_by_pass_rate', 'GroupProgress', 'SampleGroup', 'Samples', 'samples_table', 'settle_dtypes',
+           'rows_at_once', 'make_group_trainer']
 
 # %% ../nbs/03b_grpo.ipynb #b0009aab
 import json, random, time
@@ -19,6 +19,7 @@ from fastcore.basics import patch
 from fastcore.xml import Div, P, Pre, Table, Td, Th, Tr, to_xml
 from torch.utils.checkpoint import checkpoint
 from transformers import TrainerCallback
+from typing_extensions import TypedDict
 from trl import GRPOConfig, GRPOTrainer
 from .config import *
 from .files import *
@@ -32,13 +33,14 @@ from .traces import pass_rates
 # %% ../nbs/03b_grpo.ipynb #b0017334
 def reward_functions(
     rows:list, # Rows from `make_splits`
+    begun:str='', # What each prompt says of the reply already, from `opening`
 )->list: # Functions of completions, and of their indices in `rows`, as TRL calls them
     "`right`, the score of the answer, and `in_format`, whether the reply is in our format; 0 to 1"
     def right(completions, row, log_extra=lambda *args: None, **kwargs):
         log_extra('row', row)
-        return [score(rows[i], o[0]['content']) for i,o in zip(row, completions)]
+        return [score(rows[i], begun+o[0]['content']) for i,o in zip(row, completions)]
     def in_format(completions, **kwargs):
-        return [float(has_format(o[0]['content'])) for o in completions]
+        return [float(has_format(begun+o[0]['content'])) for o in completions]
     return [right, in_format]
 
 # %% ../nbs/03b_grpo.ipynb #0ee5a2a9
@@ -365,6 +367,25 @@ def _sample_group(trainer, rows, step):
     return dict(step=step, question=row['question'], answer=row['answer'], replies=replies)
 
 # %% ../nbs/03b_grpo.ipynb #0550335e
+class _SampleReply(TypedDict):
+    text:str
+    right:float
+    format:float
+    advantage:float
+
+class SampleGroup(TypedDict):
+    "A line of `samples.jsonl`"
+    step:int
+    question:str
+    answer:str
+    replies:list[_SampleReply]
+
+def _read_groups(path):
+    "The lines of `samples.jsonl` with what they say; without half a line at the end"
+    if not path.exists(): return []
+    lines = path.read_text(encoding='utf-8', errors='replace').split('\n')[:-1]
+    return [(o, from_json(o, SampleGroup, f'{path}, line {i}')) for i,o in enumerate(lines, 1)]
+
 class Samples(TrainerCallback):
     "Appends a group of each logged step to `samples.jsonl`, the first that teaches something"
     def __init__(self,
@@ -376,15 +397,13 @@ class Samples(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         if not state.is_world_process_zero: return
-        text = self.path.read_text() if self.path.exists() else ''
-        lines = text.split('\n')[:-1]  # without half a line at the end
-        kept = [o for o in lines if json.loads(o)['step']<=state.global_step]
+        kept = [line for line,o in _read_groups(self.path) if o['step']<=state.global_step]
         atomic_write_text(self.path, ''.join(f'{o}\n' for o in kept))
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if not state.is_world_process_zero or 'reward' not in logs: return
         group = _sample_group(self.trainer, self.rows, state.global_step)
-        with self.path.open('a') as f: f.write(json.dumps(group, ensure_ascii=False)+'\n')
+        with self.path.open('a', encoding='utf-8', errors='backslashreplace') as f: f.write(json.dumps(group, ensure_ascii=False)+'\n')
 
 # %% ../nbs/03b_grpo.ipynb #b008188d
 def _group_table(g):
@@ -401,7 +420,7 @@ def samples_table(
     n:int=2, # Groups, spread over the run
 ): # HTML, which a notebook shows
     "Some groups of sample replies with their rewards and advantages"
-    groups = [json.loads(o) for o in Path(path).read_text().splitlines()]
+    groups = [o for _,o in _read_groups(Path(path))]
     some = [groups[round(i*(len(groups)-1)/max(n-1, 1))] for i in range(min(n, len(groups)))]
     return Div(*(o for g in some for o in _group_table(g)))
 
@@ -450,8 +469,9 @@ def make_group_trainer(
     settle_dtypes(model, cfg.model)
     rows = _pick_rows(model, tokenizer, splits.train, cfg)
     asked,validation = _datasets(rows, splits.validation, cfg)
+    begun = opening(tokenizer, encode(tokenizer, asked['prompt'][:1]).input_ids[0])
     trainer = GroupTrainer(
-        model, reward_functions(rows), args=args, processing_class=tokenizer,
+        model, reward_functions(rows, begun), args=args, processing_class=tokenizer,
         train_dataset=asked, eval_dataset=validation)
     settle_dtypes(model, cfg.model)
     trainer.validation = splits.validation

@@ -435,25 +435,21 @@ def read_problems(
     shown = f'{shorten(train[0]["question"])}, {shorten(train[0]["answer"])}'
     raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}; dropped: {_counts(Counter(why))}; the first one: {shown}')
 
-# %% ../nbs/01a_splits.ipynb #4bb70fa6
-def _too_long(row, tokenizer, longest, system_prompt):
-    "Whether the conversation has more than `longest` tokens"
-    if sum(map(len, (row['question'], row['reasoning'], system_prompt))) > 100*longest: return True
-    return n_tokens(row, tokenizer, system_prompt) > longest
+# %% ../nbs/01a_splits.ipynb #6fcfd4da
+def _special_ids(tokenizer):
+    "The tokens that have a meaning of their own"
+    return {i for i,o in tokenizer.added_tokens_decoder.items() if o.special}
 
-# %% ../nbs/01a_splits.ipynb #1a8a8951
-def _special_tokens(tokenizer):
-    "The texts that `tokenizer` reads as special tokens"
-    added = tokenizer.added_tokens_decoder.values()
-    return {str(o) for o in added if o.special}
-
-# %% ../nbs/01a_splits.ipynb #86412536
+# %% ../nbs/01a_splits.ipynb #a40b6fbd
 def _unfit(row, tokenizer, special, longest, system_prompt, reply=True):
     "Why a model can't take `row`, or its question alone where not `reply`; None if it can"
     if not reply: row = row | dict(reasoning='', answer='')
-    text = f"{row['question']} {row['reasoning']}"
-    if any(o in text for o in special): return 'special token'
-    if _too_long(row, tokenizer, longest, system_prompt): return 'too long'
+    texts = system_prompt, row['question'], row['reasoning'], row['answer']
+    if sum(map(len, texts)) > 100*longest: return 'too long'  # no real text has tokens of a hundred characters on average
+    if special & {*tokenizer('\n'.join(texts), add_special_tokens=False).input_ids}: return 'special token'
+    tokens = to_tokens(row, tokenizer, system_prompt)
+    if len(tokens['input_ids'])>longest: return 'too long'
+    if not (to_reply(row)+tokenizer.eos_token).endswith(learned_text(tokens, tokenizer)): return 'changed by the tokenizer'
 
 # %% ../nbs/01a_splits.ipynb #153bc4b9
 def _take(rows, n, what):
@@ -538,17 +534,17 @@ def _choose(cfg, problems, unfit, dropped):
 # %% ../nbs/01a_splits.ipynb #710c624e
 def make_splits(
     cfg:Config, # Source, sizes and seed
-    tokenizer=None, # If given, drops rows longer than `max_seq_length` or with a special token
+    tokenizer=None, # If given, drops rows that the model can't take: too long, with a special token, or changed by the tokenizer
     problems=None # From `read_problems(cfg)`, if you have read them already
 )->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`; `dropped`, a Counter; `shared`, from `ngram_overlaps`; `set_aside`
     "Check and split the problems; no question is in two splits. `set_aside` says whether test rows come from the training rows"
     d,dropped,unfit = cfg.data, Counter(), None
     problems = problems or read_problems(cfg)
     from_file = isinstance(problems.train, list)
-    if tokenizer: unfit = partial(_unfit, tokenizer=tokenizer, special=_special_tokens(tokenizer),
-        longest=cfg.model.max_seq_length, system_prompt=d.system_prompt)
-    if unfit and unfit(dict(question='', reasoning='', answer='')):
-        raise ConfigError(f'data.system_prompt: longer by itself than model.max_seq_length ({cfg.model.max_seq_length} tokens)')
+    longest = cfg.model.max_seq_length
+    if tokenizer: unfit = partial(_unfit, tokenizer=tokenizer, special=_special_ids(tokenizer), longest=longest, system_prompt=d.system_prompt)
+    why = unfit and unfit(dict(question='', reasoning='', answer=''))
+    if why: raise ConfigError(f'data.system_prompt: {why}; allowed: text without special tokens, shorter than model.max_seq_length ({longest} tokens)')
     rows,test,unseen = _choose(cfg, problems, unfit, dropped)
     if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset_name!r} besides {len(test)} test rows '
         f'(data.test_samples); dropped: {_counts(dropped)}')

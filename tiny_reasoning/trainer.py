@@ -25,13 +25,17 @@ from .model import *
 from .adapter import *
 from .generate import fast_adapter
 
-# %% ../nbs/02c_trainer.ipynb #9e32277e
+# %% ../nbs/02c_trainer.ipynb #470b29a2
 def to_dataset(
     rows, # Rows from `make_splits`
+    tokenizer, # From `load_model`
     system_prompt:str='', # Opens every conversation
-): # datasets.Dataset with prompt and completion
-    "Rows in the form that SFTTrainer takes"
-    return Dataset.from_list([to_messages(o, system_prompt) for o in rows])
+    num_proc:int|None=None, # Processes that make tokens
+): # datasets.Dataset with input_ids and labels
+    "Rows in tokens, as SFTTrainer takes them"
+    plain = Dataset.from_list([{k:o[k] for k in ('question','reasoning','answer')} for o in rows])
+    how = dict(tokenizer=tokenizer, system_prompt=system_prompt)
+    return plain.map(to_tokens, fn_kwargs=how, num_proc=num_proc, remove_columns=plain.column_names)
 
 # %% ../nbs/02c_trainer.ipynb #b2ed0351
 def micro_batch(
@@ -72,16 +76,15 @@ def common_args(
 
 # %% ../nbs/02c_trainer.ipynb #4ab3d003
 def sft_config(
-    cfg:Config, # From `for_this_machine`: sections `project`, `training`, `model` and `data`
+    cfg:Config, # From `for_this_machine`: sections `project`, `training` and `model`
     **kwargs, # Further arguments of `SFTConfig`
 ): # trl.SFTConfig
     "SFTTrainer's settings for `cfg`; a `ConfigError` where it refuses them"
     rows,passes = micro_batch(cfg.training)
-    n = cfg.data.num_proc
     args = common_args(cfg) | dict(
         per_device_train_batch_size=rows, per_device_eval_batch_size=rows, gradient_accumulation_steps=passes,
         completion_only_loss=True, max_length=None, packing=False, padding_free=False,
-        metric_for_best_model='eval_loss', greater_is_better=False, dataset_num_proc=n if n>1 else None)
+        metric_for_best_model='eval_loss', greater_is_better=False)
     try: return SFTConfig(**args | kwargs)
     except (ValueError, OverflowError) as e: raise ConfigError(f'training: {one_line(e)}') from None
 
@@ -315,7 +318,8 @@ def make_trainer(
     quiet_libraries()
     args = sft_config(cfg, **kwargs)
     if args.n_gpu>1: args._n_gpu = 1  # one process has one GPU; `accelerate launch` starts more of them
-    train,validation = (to_dataset(splits[o], cfg.data.system_prompt) for o in ('train','validation'))
+    how = tokenizer, cfg.data.system_prompt, (cfg.data.num_proc if cfg.data.num_proc>1 else None)
+    train,validation = (to_dataset(splits[o], *how) for o in ('train','validation'))
     try: trainer = SplitSFTTrainer(model, args=args, processing_class=tokenizer, train_dataset=train, eval_dataset=validation)
     except ValueError as e: raise ConfigError(f'lora.target_modules or training: {one_line(e)}') from None
     return add_callbacks(trainer, cfg, Progress())
