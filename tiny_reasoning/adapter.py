@@ -182,6 +182,8 @@ def run_config(
     if not own: return cfg if config else load_config(None, smoke, **overrides)
     if not config:
         log.info(f'Settings of the run in {path}')
+        if own.data.scorer and 'data.scorer' not in overrides: raise ConfigError(f'data.scorer: the run in {path} judges answers with '
+            f'{shorten(own.data.scorer)}, a program; give --data.scorer yourself to run it, or none')
         place = dict(output_dir=cfg.project.output_dir, adapter_path=path)
         cfg = saved_config(Path(path)/'config.yaml', smoke, **overrides)
         cfg = replace(cfg, project=replace(cfg.project, **place))

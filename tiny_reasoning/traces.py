@@ -37,13 +37,14 @@ def is_right(
     reply:dict, # From `generate`: text, tokens, cut_off
 )->bool:
     "Whether a complete reply ends in the answer of `row`"
-    return not reply['cut_off'] and same_answer(row['answer'], read_answer(reply['text']))
+    return not reply['cut_off'] and score(row, reply['text'])==1
 
 # %% ../nbs/02d_traces.ipynb #041202f4
 _sentence = re.compile(r'(?<=[.!?])(?=\s)|(?<=\S)(?=\s*\n)')
 
 def _holds_answer(sentence, answer):
     "Whether the last line of `sentence` has `answer` in it"
+    if in_words(answer): return bool(re.search(rf'\b{re.escape(plain_words(answer))}\b', sentence.strip().rpartition('\n')[2].lower()))
     return row_error(dict(question='?', reasoning=sentence.strip(), answer=answer)) is None
 
 # %% ../nbs/02d_traces.ipynb #8cfeb408

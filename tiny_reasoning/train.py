@@ -440,6 +440,7 @@ def train(
     log.info(f'Starting {cfg.project.name}')
     sft,main = cfg.training.method=='sft', os.environ.get('RANK', '0')=='0'
     if not sft: refuse_unsloth(cfg.model.backend)
+    for o in cfg.grpo.rewards or (): load_function(o, 'grpo.rewards')  # so that you hear of a mistake now
     out,adapter = _folders(cfg.project)
     with lock_folder(out, doing='training') if main else nullcontext():
         checkpoint = prepare_output(cfg, resume, overwrite) if main or resume else None
