@@ -223,6 +223,7 @@ class EvaluationConfig(Section):
     max_new_tokens:PositiveInt=512 # Longest reply in tokens; the share cut off is reported
     batch_size:PositiveInt|None=None # Replies generated side by side; none: as many as fit on a GPU, 64 on a CPU
     prompts:bool|None=None # Ask base under other prompts too, and compare with its best; none is on with CUDA, off without
+    harness_shots:NonNegativeInt|None=None # Ask as lm-evaluation-harness asks GSM8K, after so many solved training questions; none for our own prompt
     samples:NonNegativeInt=0 # Replies sampled to each question besides the greedy one, for pass@k and maj@k
     temperature:PositiveFloat=0.7 # Of the samples
     top_p:Annotated[float, Field(gt=0, le=1)]=0.95 # Samples are drawn from the likeliest tokens that together have this probability

@@ -15,7 +15,7 @@ from accelerate import PartialState
 from datasets import Dataset
 from fastcore.basics import patch
 from tqdm import tqdm
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations.integration_utils import get_available_reporting_integrations
 from trl import SFTConfig, SFTTrainer
 from .config import *
@@ -47,7 +47,7 @@ def _precision(dtype):
     gpu,dtype = torch.cuda.is_available(), pick_dtype(dtype)
     return dict(
         bf16=gpu and dtype==torch.bfloat16, fp16=gpu and dtype==torch.float16,
-        use_cpu=not gpu, dataloader_pin_memory=gpu)
+        use_cpu=pick_device()=='cpu', dataloader_pin_memory=gpu)
 
 # %% ../nbs/02c_trainer.ipynb #3c23d522
 def _report_to(name):
@@ -299,7 +299,9 @@ def add_callbacks(
     trainer.remove_callback(PrinterCallback)
     trainer.cfg,trainer.progress,trainer.clock,trainer.finite = cfg,progress,StepClock(),NonFinite()
     keep = KeepCheckpoints(cfg.training.save_total_limit)
-    for o in (progress, trainer.clock, TimeLeft(), trainer.finite, keep): trainer.add_callback(o)
+    patience = cfg.training.early_stopping
+    early = [EarlyStoppingCallback(patience)] if patience else []
+    for o in (progress, trainer.clock, TimeLeft(), trainer.finite, keep, *early): trainer.add_callback(o)
     return trainer
 
 # %% ../nbs/02c_trainer.ipynb #005e860c
