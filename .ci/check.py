@@ -169,7 +169,7 @@ def colab(tmp):
         run(sys.executable, '-c', code, cwd=tmp, env=os.environ | dict(PATH=f"{tmp/'bin'}{os.pathsep}{os.environ['PATH']}", IPYTHONDIR=str(tmp)))
         if (tmp/'asked.txt').exists()!=there: raise Failed(f"pip was {'not ' if there else ''}asked")
     kept,asked = (tmp/'keep.txt').read_text().split(),(tmp/'asked.txt').read_text().splitlines()[-1]
-    if kept!=['torch==2.11.0+cu128','pillow==11.3.0'] or asked!=f'install -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}': raise Failed(f'kept {kept}, asked pip to {asked}')
+    if kept!=['torch==2.11.0+cu128','pillow==11.3.0'] or asked!=f'install -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}@v{cfg.version}': raise Failed(f'kept {kept}, asked pip to {asked}')
 
 # --- what users do wrong
 def faults(): return run(sys.executable, root/'.ci'/'faults.py', '--quick', env=os.environ | dict(OMP_NUM_THREADS='1')).splitlines()[-1]

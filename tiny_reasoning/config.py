@@ -6,12 +6,13 @@
 __all__ = ['Share', 'config_sections', 'config_keys', 'short_names', 'presets', 'log', 'smoke_values', 'TinyReasoningError',
            'ConfigError', 'error', 'visible', 'shorten', 'one_line', 'Section', 'ProjectConfig', 'ModelConfig',
            'LoraConfig', 'DataConfig', 'TrainingConfig', 'GrpoConfig', 'FormConfig', 'EvaluationConfig', 'Config',
-           'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'load_config', 'saved_config']
+           'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'show_machine', 'load_config', 'saved_config']
 
 # %% ../nbs/00_config.ipynb #984483dd
-import ctypes, difflib, logging, math, os, re, reprlib, types, typing, yaml
+import ctypes, difflib, logging, math, os, platform, re, reprlib, types, typing, yaml
 from dataclasses import asdict, field, fields
 from functools import reduce
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -404,19 +405,40 @@ def build(
 presets = {p.stem:p for p in sorted(Path(str(files('tiny_reasoning'))).glob('presets/*.yaml'))}
 
 # %% ../nbs/00_config.ipynb #cf18a4b3
-def has_cuda()->bool:
-    "Whether the CUDA driver is here and sees a device"
+def _driver():
+    "The CUDA driver, where it sees a device, and else None"
     for lib in ('libcuda.so.1', 'nvcuda.dll'):
         try: cuda = ctypes.CDLL(lib)
         except OSError: continue
         n = ctypes.c_int()
-        return cuda.cuInit(0)==0 and cuda.cuDeviceGetCount(ctypes.byref(n))==0 and n.value>0
-    return False
+        return cuda if cuda.cuInit(0)==0 and cuda.cuDeviceGetCount(ctypes.byref(n))==0 and n.value>0 else None
+
+def has_cuda()->bool:
+    "Whether the CUDA driver is here and sees a device"
+    return _driver() is not None
 
 # %% ../nbs/00_config.ipynb #2b27b844
 def pick_preset(): # Name of the preset, and the reason
     "The preset for this machine: `default` with CUDA, `cpu` without"
     return ('default','a CUDA device is here') if has_cuda() else ('cpu','no CUDA device was found')
+
+# %% ../nbs/00_config.ipynb #16cfea35
+def _gpu():
+    "The first GPU and its compute capability, in words; None without one"
+    cuda = _driver()
+    if not cuda: return
+    name,major,minor = ctypes.create_string_buffer(100), ctypes.c_int(), ctypes.c_int()
+    cuda.cuDeviceGetName(name, 100, 0)
+    for o,number in ((major, 75), (minor, 76)): cuda.cuDeviceGetAttribute(ctypes.byref(o), number, 0)  # the capability's two numbers
+    return f'{name.value.decode()} ({major.value}.{minor.value})'
+
+def show_machine():
+    "Print versions and GPU in one line, and what is missing without a GPU in another"
+    gpu = _gpu()
+    versions = {o:version(o) for o in 'torch transformers trl peft'.split()}
+    print(', '.join([f'Python {platform.python_version()}', *(f'{k} {v}' for k,v in versions.items()), gpu or 'no GPU']))
+    if not gpu: print('The presets default, grpo and reason need a GPU; without one you get cpu, grpo_cpu or reason_cpu, which are smaller. '
+        'Colab has GPUs under Runtime, Change runtime type')
 
 # %% ../nbs/00_config.ipynb #12a5ee71
 log = logging.getLogger('tiny_reasoning')
