@@ -18,6 +18,7 @@ from fastcore.basics import first
 from fastcore.xdg import xdg_cache_home
 from .config import *
 from .data import *
+from .splits import offline_without_hub
 
 # %% ../nbs/02_model.ipynb #2a1a8cb1
 embedded = 'smollm2-135m-instruct'
@@ -324,6 +325,7 @@ def _load(m, backend):
     f,name = _load_unsloth if backend=='unsloth' else _load_transformers, m.name
     try:
         name = model_folder(m.name)
+        if hub_id(name): offline_without_hub()
         model,tokenizer = f(m, name, pick_dtype(m.dtype))
         fix_tokenizer(tokenizer)
         ids,rows = max(tokenizer.get_vocab().values()), model.get_input_embeddings().num_embeddings
