@@ -7,7 +7,7 @@ __all__ = ['best_prompt', 'sums_hold', 'judge', 'harness_answer', 'harness_right
            'summary', 'pass_at', 'majority', 'mean_interval', 'sampled', 'provenance', 'models_of', 'table',
            'print_table', 'plot_accuracy', 'report', 'report_files', 'write_report', 'sets_of', 'Verdict', 'EvalRecord',
            'read_eval', 'show_report', 'openings', 'try_prompts', 'question_form', 'measure', 'new_questions',
-           'name_adapters', 'name_models', 'base_of', 'open_any', 'measure_models', 'evaluate', 'main']
+           'name_adapters', 'name_models', 'base_of', 'open_any', 'measure_models', 'track', 'evaluate', 'main']
 
 # %% ../nbs/04_eval.ipynb #8059d80a
 import hashlib, json, math, os, re, sys, time
@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from functools import partial
+from importlib import import_module
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
@@ -789,6 +790,18 @@ def _final(r):
     if len(r.get('compared', ()))<=1: return list(shares.values())[-1]
     return visible(', '.join(f'{k} {v}' for k,v in shares.items()))
 
+# %% ../nbs/04_eval.ipynb #d42fcc85
+def track(
+    result:dict, # Contents of `eval.json`
+    where, # As in `training.report_to`
+):
+    "Send the accuracies to the tracker `where`, if it is trackio or wandb"
+    if where not in ('trackio','wandb'): return
+    tracker = import_module(where)
+    tracker.init(project='tiny_reasoning', name=result['name'])
+    tracker.log({f'{s}/{k}/{o}':r[k][o]['accuracy'] for s,r in result['sets'].items() for k in models_of(r) for o in ('flexible','strict')})
+    tracker.finish()
+
 # %% ../nbs/04_eval.ipynb #2541ca0f
 def _describe(out, adapter):
     "Put the numbers into the adapter's card"
@@ -815,6 +828,7 @@ def evaluate(
         result,preds = f(cfg, found)
         page = write_report(result, preds, out)
         if list(result['adapters'])==['tuned']: _describe(out, result['adapters']['tuned'])
+    track(result, cfg.training.report_to)
     show_report(result)
     print(f'\nReport: {page}', flush=True)
     log.info(f'Final Accuracy: {_final(result["sets"]["test"])}')
