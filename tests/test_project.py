@@ -92,7 +92,7 @@ InteractiveShell.instance().run_cell({cell!r}).raise_error()'''
     if not there: return
     assert (tmp_path/'keep.txt').read_text().split()==['torch==2.11.0+cu128', 'pillow==11.3.0']
     asked = (tmp_path/'asked.txt').read_text().splitlines()[-1]
-    assert asked==f'install -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}'
+    assert asked==f'install -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}@v{cfg.version}'
 
 @pytest.mark.parametrize('path', [*root.glob('tests/**/*.py'), *root.glob('.ci/*.py')], ids=lambda o: o.name)
 def test_line_length(path):

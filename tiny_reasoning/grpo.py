@@ -6,7 +6,7 @@
 __all__ = ['reward_functions', 'group_config', 'question_order', 'to_questions', 'without_autocast', 'rollout', 'GroupTrainer',
            'hidden_states_only', 'log_probs', 'left_to_right_padding', 'measure_pass_rates', 'load_pass_rates',
            'filter_by_pass_rate', 'GroupProgress', 'SampleGroup', 'Samples', 'samples_table', 'settle_dtypes',
-           'rows_at_once', 'make_group_trainer']
+           'rows_at_once', 'own_rewards', 'make_group_trainer']
 
 # %% ../nbs/03b_grpo.ipynb #b0009aab
 import json, random, time
@@ -452,6 +452,20 @@ def _datasets(rows, validation, cfg):
     each = (rows, order), (validation, range(len(validation)))
     return [to_questions(*o, cfg.data.system_prompt) for o in each]
 
+# %% ../nbs/03b_grpo.ipynb #089c4a44
+def own_rewards(
+    specs, # Such as `['my.py:shorter']`; None for none
+    rows:list, # Rows from `make_splits`
+)->list: # Functions of completions, and of their indices in `rows`, as TRL calls them
+    "Reward functions from your files, which are run; raises `ConfigError`"
+    def one(spec):
+        f = load_function(spec, 'grpo.rewards')
+        def reward(completions, row, **kwargs):
+            return [call_function(f, 'grpo.rewards', o[0]['content'], rows[i]) for i,o in zip(row, completions)]
+        reward.__name__ = f.__name__
+        return reward
+    return [one(o) for o in specs or ()]
+
 # %% ../nbs/03b_grpo.ipynb #d1dc3029
 def make_group_trainer(
     model, # With an adapter
@@ -468,10 +482,12 @@ def make_group_trainer(
     if args.n_gpu>1: args._n_gpu = 1  # one GPU a process; `accelerate launch` starts more
     settle_dtypes(model, cfg.model)
     rows = _pick_rows(model, tokenizer, splits.train, cfg)
+    own = own_rewards(cfg.grpo.rewards, rows)
+    args.reward_weights = [*args.reward_weights, *[1.]*len(own)]
     asked,validation = _datasets(rows, splits.validation, cfg)
     begun = opening(tokenizer, encode(tokenizer, asked['prompt'][:1]).input_ids[0])
     trainer = GroupTrainer(
-        model, reward_functions(rows, begun), args=args, processing_class=tokenizer,
+        model, reward_functions(rows, begun)+own, args=args, processing_class=tokenizer,
         train_dataset=asked, eval_dataset=validation)
     settle_dtypes(model, cfg.model)
     trainer.validation = splits.validation

@@ -43,6 +43,7 @@ _sentence = re.compile(r'(?<=[.!?])(?=\s)|(?<=\S)(?=\s*\n)')
 
 def _holds_answer(sentence, answer):
     "Whether the last line of `sentence` has `answer` in it"
+    if in_words(answer): return bool(re.search(rf'\b{re.escape(plain_words(answer))}\b', sentence.strip().rpartition('\n')[2].lower()))
     return row_error(dict(question='?', reasoning=sentence.strip(), answer=answer)) is None
 
 # %% ../nbs/02d_traces.ipynb #8cfeb408
