@@ -146,6 +146,7 @@ class DataConfig(Section):
     validation_split:Share=0.1 # Share of `num_samples` held out for validation loss
     drop_overlaps:bool=False # Leave out training questions that share 13 words in a row with a test question
     shuffle:bool=True # Shuffle (by `seed`) before taking `num_samples`
+    reasoning:bool=True # Learn the worked solution before the answer; false teaches the answer alone
     system_prompt:str='You are a helpful assistant that solves math problems step-by-step.' # Opens every conversation
 
     @model_validator(mode='after')

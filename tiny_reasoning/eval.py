@@ -42,12 +42,13 @@ def sums_hold(
 def judge(
     rows, # Rows with question and answer
     replies, # From `generate`, in the same order
+    reasoning:bool=True, # Was the model taught to reason first?
 )->list: # Dicts of question, gold, output, strict, flexible, format, sums_hold, cut_off, tokens
     "A verdict on each reply"
     def one(row, r):
         text = r['text']
         return dict(question=row['question'], gold=row['answer'], output=text,
-            strict=score(row, text, strict=True)==1, flexible=score(row, text)==1, format=has_format(text),
+            strict=score(row, text, strict=True)==1, flexible=score(row, text)==1, format=has_format(text, reasoning),
             sums_hold=sums_hold(text), cut_off=r['cut_off'], tokens=r['tokens'])
     return [one(o,r) for o,r in zip(rows, replies, strict=True)]
 
@@ -520,12 +521,12 @@ def try_prompts(
     return dict(best=max(shares, key=lambda k: shares[k]['right']), questions=len(rows), accuracy=shares)
 
 # %% ../nbs/04_eval.ipynb #c12e5cb7
-def _answers(model, tokenizer, rows, cfg, name, opening):
+def _answers(model, tokenizer, rows, cfg, name, opening, reasoning):
     "A model's verdicts on `rows`, with samples where asked for, and the seconds its greedy replies took"
     start,e = time.time(), cfg.evaluation
     prompts = [_question(opening, o) for o in rows]
     def ask(desc, **kwargs): return generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, visible(desc), **kwargs)
-    verdicts = judge(rows, ask(name))
+    verdicts = judge(rows, ask(name), reasoning)
     seconds = time.time()-start
     if not e.samples: return verdicts, seconds
     drawn = ask(f'{name}, sampled', n=e.samples, temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed)
@@ -554,12 +555,13 @@ def measure(
 )->tuple: # predictions, and seconds and tokens a second by model
     "Base and each adapter on the same questions"
     rows,own = [o for rs in sets.values() for o in rs], to_prompt('', cfg.data.system_prompt)[:-1]
-    asked = {'base':_answers(model, tokenizer, rows, cfg, 'base', own)}
-    if best is not None: asked[best_prompt] = _answers(model, tokenizer, rows, cfg, best_prompt, best)
+    def ask(model, name, opening=own, data=cfg.data): return _answers(model, tokenizer, rows, cfg, name, opening, data.reasoning)
+    asked = {'base':ask(model, 'base')}
+    if best is not None: asked[best_prompt] = ask(model, best_prompt, best)
     for name,path in adapters.items():
         with with_adapter(model, path) as tuned, merged(tuned):
             if adapter_digest(path)!=digests[name]: raise TinyReasoningError(f'{str(path)!r} changed while it was loaded: start again')
-            asked[name] = _answers(tuned, tokenizer, rows, cfg, name, own)
+            asked[name] = ask(tuned, name, data=(trained_with(path) or cfg).data)
     speed = {k:dict(seconds=round(s, 1), tokens_per_second=round(sum(o['tokens'] for o in v)/s, 1)) for k,(v,s) in asked.items()}
     return _predictions(sets, {k:v for k,(v,_) in asked.items()}), speed
 

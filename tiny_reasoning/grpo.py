@@ -32,13 +32,14 @@ from .traces import pass_rates
 # %% ../nbs/03b_grpo.ipynb #b0017334
 def reward_functions(
     rows:list, # Rows from `make_splits`
+    reasoning:bool=True, # Shall a reply reason before it answers?
 )->list: # Functions of completions, and of their indices in `rows`, as TRL calls them
     "`right`, the score of the answer, and `in_format`, whether the reply is in our format; 0 to 1"
     def right(completions, row, log_extra=lambda *args: None, **kwargs):
         log_extra('row', row)
         return [score(rows[i], o[0]['content']) for i,o in zip(row, completions)]
     def in_format(completions, **kwargs):
-        return [float(has_format(o[0]['content'])) for o in completions]
+        return [float(has_format(o[0]['content'], reasoning)) for o in completions]
     return [right, in_format]
 
 # %% ../nbs/03b_grpo.ipynb #0ee5a2a9
@@ -258,12 +259,12 @@ def _get_per_token_logps_and_entropies(
     return *map(spread, found), None
 
 # %% ../nbs/03b_grpo.ipynb #fb6bb309
-def _means(rows, replies):
+def _means(rows, replies, reasoning=True):
     "Shares of `replies` to `rows` that are correct, in format and cut off, and mean length in tokens"
     def mean(values): return sum(values)/len(rows)
     return dict(
         eval_accuracy=mean(score(o, r['text'])==1 for o,r in zip(rows, replies)),
-        eval_format=mean(has_format(r['text']) for r in replies),
+        eval_format=mean(has_format(r['text'], reasoning) for r in replies),
         eval_length=mean(r['tokens'] for r in replies),
         eval_cut_off=mean(r['cut_off'] for r in replies))
 
@@ -275,7 +276,7 @@ def evaluate(self:GroupTrainer, *args, **kwargs):
     prompts = [to_prompt(o['question'], self.cfg.data.system_prompt) for o in rows]
     model,tokenizer,longest = self.model, self.processing_class, self.max_completion_length
     with without_autocast(model): replies = generate(model, tokenizer, prompts, longest, desc=None)
-    res = _means(rows, replies) | dict(eval_runtime=time.time()-start)
+    res = _means(rows, replies, self.cfg.data.reasoning) | dict(eval_runtime=time.time()-start)
     self.log(res)
     self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, res)
     return res
@@ -439,7 +440,7 @@ def make_group_trainer(
     rows = _pick_rows(model, tokenizer, splits.train, cfg)
     asked,validation = _datasets(rows, splits.validation, cfg)
     trainer = GroupTrainer(
-        model, reward_functions(rows), args=args, processing_class=tokenizer,
+        model, reward_functions(rows, cfg.data.reasoning), args=args, processing_class=tokenizer,
         train_dataset=asked, eval_dataset=validation)
     settle_dtypes(model, cfg.model)
     trainer.validation = splits.validation

@@ -518,6 +518,11 @@ def _train_and_validation(rows, share):
     if not n: raise TinyReasoningError('No training rows left: lower data.validation_split or raise data.num_samples')
     return rows[:n], rows[n:]
 
+# %% ../nbs/01a_splits.ipynb #a7810850
+def _answers_alone(rows):
+    "`rows` without their reasoning"
+    return [o | dict(reasoning='') for o in rows]
+
 # %% ../nbs/01a_splits.ipynb #5f1b8b4d
 def _choose(cfg, problems, unfit, dropped):
     "Rows for training and validation, `test` and `unseen`, none of whose questions is in another one"
@@ -555,6 +560,7 @@ def make_splits(
     shared = []
     if from_file: rows,shared = _drop_overlaps(rows, test, d.drop_overlaps, dropped)
     train,validation = _train_and_validation(rows, d.validation_split)
+    if not d.reasoning: train,validation = map(_answers_alone, (train, validation))
     lists = dict(train=train, validation=validation, test=test, unseen=unseen)
     log.info(f'Rows: {", ".join(f"{k} {len(v):,}" for k,v in lists.items() if v)}; dropped: {_counts(dropped)}')
     return AttrDict(lists, dropped=dropped, shared=shared, set_aside=from_file and not problems.test)
@@ -565,6 +571,6 @@ def check_solutions(
     cfg:Config, # Sections `training` and `data`
 ):
     "Raise a `TinyReasoningError` if `sft` is to learn from solutions, and there are none"
-    if cfg.training.method!='sft' or has_solutions(problems.train): return
+    if cfg.training.method!='sft' or not cfg.data.reasoning or has_solutions(problems.train): return
     raise TinyReasoningError(f'data.dataset_name: {shorten(cfg.data.dataset_name)} comes without worked solutions, '
-        'from which `sft` learns; `--training.method grpo` learns from answers alone')
+        'from which `sft` learns; `--training.method grpo` or `--data.reasoning false` learns from answers alone')
