@@ -199,6 +199,7 @@ class GrpoConfig(Section):
     temperature:PositiveFloat=1. # Of the replies in training; validation is greedy
     accuracy_weight:NonNegativeFloat=1. # What a right answer earns
     format_weight:NonNegativeFloat=0.1 # What reasoning in its tags with an answer after it earns
+    sound:bool=False # Pay for a right answer only where no sum in the reply is false
     pass_rates:str|None=None # Leaves out questions that all replies got right, or none: `measure`, or a folder of `tiny_traces`; none for all
 
 # %% ../nbs/00_config.ipynb #cf05fd00

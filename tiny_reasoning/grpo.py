@@ -27,17 +27,19 @@ from .model import *
 from .adapter import *
 from .generate import *
 from .trainer import *
-from .traces import pass_rates
+from .traces import false_sums, pass_rates
 
 # %% ../nbs/03b_grpo.ipynb #b0017334
 def reward_functions(
     rows:list, # Rows from `make_splits`
     reasoning:bool=True, # Shall a reply reason before it answers?
+    sound:bool=False, # Is a right answer worth nothing where a sum before it is false?
 )->list: # Functions of completions, and of their indices in `rows`, as TRL calls them
     "`right`, the score of the answer, and `in_format`, whether the reply is in our format; 0 to 1"
+    def worth(row, text): return 0. if sound and false_sums(text) else score(row, text)
     def right(completions, row, log_extra=lambda *args: None, **kwargs):
         log_extra('row', row)
-        return [score(rows[i], o[0]['content']) for i,o in zip(row, completions)]
+        return [worth(rows[i], o[0]['content']) for i,o in zip(row, completions)]
     def in_format(completions, **kwargs):
         return [float(has_format(o[0]['content'], reasoning)) for o in completions]
     return [right, in_format]
@@ -440,7 +442,7 @@ def make_group_trainer(
     rows = _pick_rows(model, tokenizer, splits.train, cfg)
     asked,validation = _datasets(rows, splits.validation, cfg)
     trainer = GroupTrainer(
-        model, reward_functions(rows, cfg.data.reasoning), args=args, processing_class=tokenizer,
+        model, reward_functions(rows, cfg.data.reasoning, cfg.grpo.sound), args=args, processing_class=tokenizer,
         train_dataset=asked, eval_dataset=validation)
     settle_dtypes(model, cfg.model)
     trainer.validation = splits.validation
