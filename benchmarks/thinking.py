@@ -60,13 +60,13 @@ def run(a, name, task, how, seed):
     from tiny_reasoning.eval import judge, summary
     from tiny_reasoning.generate import generate
     from tiny_reasoning.model import for_this_machine, load_model
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 2)))
     keys = keys_of(a, task, how, seed) | {'project.output_dir':str(Path(a.work)/name)}
     preset = dict(sums='sums', words='cpu')[task]
     cfg = for_this_machine(load_config(preset, **keys))
     made,out = {},Path(cfg.project.output_dir)
     if how!='base':
-        command('tiny_reasoning.train', '--config', preset, *flags(keys), '--overwrite', env=dict(OMP_NUM_THREADS='2'))
+        command('tiny_reasoning.train', '--config', preset, *flags(keys), '--overwrite', env=dict(OMP_NUM_THREADS=str(torch.get_num_threads())))
         record = json.loads((out/'run.json').read_text())
         made = {k:record[k] for k in ('steps','seconds','seconds_per_step','startup_seconds','peak_memory_gb','best')} | dict(rows=record['data']['rows']['train'])
     model,tokenizer = load_model(cfg.model)
