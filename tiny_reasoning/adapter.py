@@ -8,7 +8,7 @@ __all__ = ['lora_targets', 'check_lora', 'add_lora', 'use_checkpointing', 'train
            'load_adapter', 'with_adapter', 'check_init', 'start_adapter', 'merged']
 
 # %% ../nbs/02a_adapter.ipynb #9d4af93d
-import hashlib, re
+import hashlib, json, re
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path

@@ -138,13 +138,15 @@ def _bits(load_in_4bit, name=''):
 def _how(own):
     "In a few words, how the adapter was trained; `own` is the `Config` of its training, or None"
     if own is None: return 'trained with other tools'
-    if own.training.method=='sft': return 'trained on worked solutions'
+    if own.training.method=='sft': return 'trained on worked solutions' if own.data.reasoning else 'trained on answers alone'
     return 'trained by reinforcement (GRPO) on replies of its own that were rewarded where they were correct'
 
 # %% ../nbs/04c_card.ipynb #ab000030
 def _replies(own, result):
     "How the model replies: as was measured, or else as it was meant to"
-    how = f'reason between `<think>` and `</think>`, then write `{answer_mark}` and the answer'
+    how = f'write `{answer_mark}` and the answer'
+    if own is None or own.data.reasoning: how = f'reason between `<think>` and `</think>`, then {how}'
+    else: how += ' at once'
     if result: return f'Of its replies to test questions, {result["sets"]["test"]["tuned"]["format"]:.0%} {how}.'
     return f'It was trained to {how}.' if own and own.training.method=='sft' else ''
 

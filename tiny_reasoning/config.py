@@ -151,6 +151,7 @@ class DataConfig(Section):
     validation_split:Share=0.1 # Share of `num_samples` held out for validation loss
     drop_overlaps:bool=False # Leave out training questions that share 13 words in a row with a test question
     shuffle:bool=True # Shuffle (by `seed`) before taking `num_samples`
+    reasoning:bool=True # Learn the worked solution before the answer; false teaches the answer alone
     system_prompt:str='You are a helpful assistant that solves math problems step-by-step.' # Opens every conversation
 
     @model_validator(mode='after')
@@ -206,6 +207,7 @@ class GrpoConfig(Section):
     accuracy_weight:NonNegativeFloat=1. # What a right answer earns
     format_weight:NonNegativeFloat=0.1 # What reasoning in its tags with an answer after it earns
     rewards:list[str]|None=None # Functions of yours that add to the reward, such as `my.py:shorter`; naming one runs its file
+    sound:bool=False # Pay for a right answer only where no sum in the reply is false
     pass_rates:str|None=None # Leaves out questions that all replies got right, or none: `measure`, or a folder of `tiny_traces`; none for all
 
 # %% ../nbs/00_config.ipynb #cf05fd00

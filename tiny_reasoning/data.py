@@ -26,8 +26,9 @@ answer_mark = '**Final Answer:**'
 def to_reply(
     row:dict # reasoning, answer
 )->str:
-    "The reply that we teach the model"
-    return f"<think>\n{row['reasoning']}\n</think>\n\n{answer_mark} {row['answer']}"
+    "The reply that we teach the model; the answer alone where `row` has no reasoning"
+    answer = f"{answer_mark} {row['answer']}"
+    return f"<think>\n{row['reasoning']}\n</think>\n\n{answer}" if row['reasoning'] else answer
 
 # %% ../nbs/01_data.ipynb #d9f8b4ae
 def to_prompt(
@@ -60,11 +61,14 @@ def split_reply(
 # %% ../nbs/01_data.ipynb #d4b0b640
 _start = re.compile(r'\s*<think>')
 _end = re.compile(r'</think>(?=\s*'+re.escape(answer_mark)+r'\s*\S)')
+_alone = re.compile(r'\s*'+re.escape(answer_mark)+r'\s*\S.*\s*')
 
 def has_format(
-    text:str # A reply
+    text:str, # A reply
+    reasoning:bool=True # Was it taught to reason first?
 )->bool:
-    "Whether a reply has reasoning in its tags, then an answer after the mark"
+    "Whether a reply has reasoning in its tags, then an answer after the mark; without `reasoning`, whether it is mark and answer alone"
+    if not reasoning: return bool(_alone.fullmatch(text))
     start,ends = _start.match(text), [m.start() for m in _end.finditer(text)]
     if not (start and ends): return False
     return bool(text[start.end():ends[-1]].strip())

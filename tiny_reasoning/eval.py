@@ -48,13 +48,14 @@ def judge(
     rows, # Rows with question and answer
     replies, # From `generate`, in the same order
     harness:bool=False, # Also what lm-evaluation-harness says of them
+    reasoning:bool=True, # Was the model taught to reason first?
 )->list: # Dicts of question, gold, output, strict, flexible, format, sums_hold, cut_off, tokens
     "A verdict on each reply"
     def one(row, r):
         text = r['text']
         theirs = {f'harness_{k}':harness_right(row['answer'], text, k=='strict') for k in ('flexible','strict')} if harness else {}
         return dict(question=row['question'], gold=row['answer'], output=text,
-            strict=score(row, text, strict=True)==1, flexible=score(row, text)==1, format=has_format(text),
+            strict=score(row, text, strict=True)==1, flexible=score(row, text)==1, format=has_format(text, reasoning),
             sums_hold=sums_hold(text), cut_off=r['cut_off'], tokens=r['tokens']) | theirs
     return [one(o,r) for o,r in zip(rows, replies, strict=True)]
 
@@ -575,12 +576,12 @@ def question_form(
     return lambda row: [*turns, user(row)]
 
 # %% ../nbs/04_eval.ipynb #c12e5cb7
-def _answers(model, tokenizer, rows, cfg, name, question):
+def _answers(model, tokenizer, rows, cfg, name, question, reasoning):
     "A model's verdicts on `rows`, with samples where asked for, and the seconds its greedy replies took"
     start,e = time.time(), cfg.evaluation
     prompts = [question(o) for o in rows]
     def ask(desc, **kwargs): return generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, visible(desc), **kwargs)
-    verdicts = judge(rows, ask(name), e.harness_shots is not None)
+    verdicts = judge(rows, ask(name), e.harness_shots is not None, reasoning)
     seconds = time.time()-start
     if not e.samples: return verdicts, seconds
     drawn = ask(f'{name}, sampled', n=e.samples, temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed)
@@ -616,12 +617,13 @@ def measure(
 )->tuple: # predictions, and seconds and tokens a second by model
     "Base and each adapter on the same questions"
     rows,own = [o for rs in sets.values() for o in rs], question_form(cfg, examples)
-    asked = {'base':_answers(model, tokenizer, rows, cfg, 'base', own)}
-    if best is not None: asked[best_prompt] = _answers(model, tokenizer, rows, cfg, best_prompt, partial(_question, best))
+    def ask(model, name, question=own, data=cfg.data): return _answers(model, tokenizer, rows, cfg, name, question, data.reasoning)
+    asked = {'base':ask(model, 'base')}
+    if best is not None: asked[best_prompt] = ask(model, best_prompt, partial(_question, best))
     for name,path in adapters.items():
         with with_adapter(model, path) as tuned, merged(tuned):
             if adapter_digest(path)!=digests[name]: raise TinyReasoningError(f'{str(path)!r} changed while it was loaded: start again')
-            asked[name] = _answers(tuned, tokenizer, rows, cfg, name, own)
+            asked[name] = ask(tuned, name, data=(trained_with(path) or cfg).data)
     return _collected(sets, asked)
 
 # %% ../nbs/04_eval.ipynb #e88c4f29
@@ -769,7 +771,7 @@ def measure_models(
             splits = splits or make_splits(cfg, tokenizer, problems)
             sets = new_questions(splits, seen)
             rows = [o for rs in sets.values() for o in rs]
-            asked[name] = _answers(model, tokenizer, rows, cfg, name, question_form(cfg, splits.train))
+            asked[name] = _answers(model, tokenizer, rows, cfg, name, question_form(cfg, splits.train), cfg.data.reasoning)
         del model
         clear_device_cache(garbage_collection=True)
     return splits, *_collected(sets, asked)

@@ -28,19 +28,22 @@ from .model import *
 from .adapter import *
 from .generate import *
 from .trainer import *
-from .traces import pass_rates
+from .traces import false_sums, pass_rates
 
 # %% ../nbs/03b_grpo.ipynb #b0017334
 def reward_functions(
     rows:list, # Rows from `make_splits`
     begun:str='', # What each prompt says of the reply already, from `opening`
+    reasoning:bool=True, # Shall a reply reason before it answers?
+    sound:bool=False, # Is a right answer worth nothing where a sum before it is false?
 )->list: # Functions of completions, and of their indices in `rows`, as TRL calls them
     "`right`, the score of the answer, and `in_format`, whether the reply is in our format; 0 to 1"
+    def worth(row, text): return 0. if sound and false_sums(text) else score(row, text)
     def right(completions, row, log_extra=lambda *args: None, **kwargs):
         log_extra('row', row)
-        return [score(rows[i], begun+o[0]['content']) for i,o in zip(row, completions)]
+        return [worth(rows[i], begun+o[0]['content']) for i,o in zip(row, completions)]
     def in_format(completions, **kwargs):
-        return [float(has_format(begun+o[0]['content'])) for o in completions]
+        return [float(has_format(begun+o[0]['content'], reasoning)) for o in completions]
     return [right, in_format]
 
 # %% ../nbs/03b_grpo.ipynb #0ee5a2a9
@@ -272,12 +275,12 @@ def _get_per_token_logps_and_entropies(
     return res, -res.detach(), None
 
 # %% ../nbs/03b_grpo.ipynb #fb6bb309
-def _means(rows, replies):
+def _means(rows, replies, reasoning=True):
     "Shares of `replies` to `rows` that are correct, in format and cut off, and mean length in tokens"
     def mean(values): return sum(values)/len(rows)
     return dict(
         eval_accuracy=mean(score(o, r['text'])==1 for o,r in zip(rows, replies)),
-        eval_format=mean(has_format(r['text']) for r in replies),
+        eval_format=mean(has_format(r['text'], reasoning) for r in replies),
         eval_length=mean(r['tokens'] for r in replies),
         eval_cut_off=mean(r['cut_off'] for r in replies))
 
@@ -289,7 +292,7 @@ def evaluate(self:GroupTrainer, *args, **kwargs):
     prompts = [to_prompt(o['question'], self.cfg.data.system_prompt) for o in rows]
     model,tokenizer,longest = self.model, self.processing_class, self.max_completion_length
     with without_autocast(model): replies = generate(model, tokenizer, prompts, longest, desc=None)
-    res = _means(rows, replies) | dict(eval_runtime=time.time()-start)
+    res = _means(rows, replies, self.cfg.data.reasoning) | dict(eval_runtime=time.time()-start)
     self.log(res)
     self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, res)
     return res
@@ -487,7 +490,7 @@ def make_group_trainer(
     asked,validation = _datasets(rows, splits.validation, cfg)
     begun = opening(tokenizer, encode(tokenizer, asked['prompt'][:1]).input_ids[0])
     trainer = GroupTrainer(
-        model, reward_functions(rows, begun)+own, args=args, processing_class=tokenizer,
+        model, reward_functions(rows, begun, cfg.data.reasoning, cfg.grpo.sound)+own, args=args, processing_class=tokenizer,
         train_dataset=asked, eval_dataset=validation)
     settle_dtypes(model, cfg.model)
     trainer.validation = splits.validation

@@ -61,7 +61,7 @@ def test_no_usable_rows(tmp_path, rows): no_rows(tmp_path, rows)
 
 @table('more, words', {
     'an unknown template':(['--data.templates', '999'], '999'),
-    'no worked solutions, for sft':(own('reasoning_gym:chain_sum'), 'grpo')})
+    'no worked solutions, for sft':(own('reasoning_gym:basic_arithmetic'), 'grpo')})
 def test_refused(tmp_path, more, words): refused(tmp_path, flags(tmp_path/'out', *more), words)
 
 def test_all_rows_set_aside(tmp_path): no_rows(tmp_path, sums(20), '--test_samples', '20', words='')
