@@ -57,7 +57,7 @@ def run(a, name, task, how, seed):
     from tiny_reasoning.adapter import merged, with_adapter
     from tiny_reasoning.config import load_config
     from tiny_reasoning.data import to_prompt
-    from tiny_reasoning.eval import judge, summary
+    from tiny_reasoning.verdicts import judge, summary
     from tiny_reasoning.generate import generate
     from tiny_reasoning.model import for_this_machine, load_model
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 2)))
@@ -100,7 +100,7 @@ def pooled(results, task, how, name, key):
 
 def finish(a, results):
     "Thinking against answering at once and against the base, on the questions of all seeds together"
-    from tiny_reasoning.eval import compare
+    from tiny_reasoning.verdicts import compare
     res = {}
     for task,names in dict(sums=('trained','longer','larger'), words=('trained','unseen')).items():
         for name in names:

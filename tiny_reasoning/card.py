@@ -21,6 +21,8 @@ from .files import *
 from .data import *
 from .model import *
 from .adapter import *
+from .verdicts import *
+from .results import *
 from .eval import *
 
 # %% ../nbs/04c_card.ipynb #ab00000e
