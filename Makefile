@@ -40,8 +40,8 @@ quickstart-grpo: install ## The same by reinforcement: the embedded model learns
 
 test: install           ## What CI runs: every notebook, and what tests/ holds that is quick (JOBS: how many processes)
 	@# A process for each notebook, or their memory adds up
-	@printf '%s\n' nbs/*.ipynb | OMP_NUM_THREADS=1 xargs -P $(JOBS) -I{} $(BIN)/nbdev_test --do_print --path {}
-	$(BIN)/pytest -n $(JOBS)
+	@printf '%s\n' nbs/*.ipynb | OMP_NUM_THREADS=1 xargs -P $(JOBS) -I{} $(BIN)/nbdev_test --do_print --timing --path {}
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 test-alone: install     ## Every notebook by itself, with the wheel and without this checkout (ARGS: -k 01_data)
 	$(BIN)/pytest tests/test_alone.py -m slow $(ARGS)
