@@ -231,7 +231,7 @@ def check_early(
     try:
         check_size(model_folder(name))
         config = AutoConfig.from_pretrained(model_folder(name))
-    except (OSError, ValueError): return
+    except Exception: return  # of many kinds
     check_family(config)
 
 # %% ../nbs/04d_export.ipynb #ac00001c
