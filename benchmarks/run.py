@@ -12,7 +12,7 @@ from threading import Lock
 from datetime import datetime, timezone
 from common import *
 
-names = ['training','evaluation','decoder','learning','recipes','grpo','memory','backends','gpus']
+names = ['training','evaluation','decoder','learning','recipes','thinking','grpo','memory','backends','gpus']
 modules = {o:importlib.import_module(o) for o in names}
 writing = Lock()
 
@@ -99,11 +99,11 @@ def earlier(a, name, about):
     p = path(a, name, about)
     return json.loads(p.read_text())['results'] if a.add and p.exists() else {}
 
-def path(a, name, about): return a.out/f'{name}{"" if about["gpus"] else "_cpu"}.json'
+def path(a, name, about): return a.out/f'{name}{"" if about["gpus"] or name=="thinking" else "_cpu"}.json'
 
 def skipped(name, gpus):
     "Why this machine cannot run `name`, or None"
-    if not gpus: return None if name=='evaluation' else 'no CUDA device'
+    if not gpus: return None if name in ('evaluation','thinking') else 'no CUDA device'
     if name=='gpus': return None if gpus>1 else 'one GPU'
     if name=='backends' and not has('unsloth'): return 'Unsloth is not installed'
 

@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['lora_targets', 'check_lora', 'add_lora', 'use_checkpointing', 'trained_with', 'seen_questions', 'write_facts',
-           'save_adapter', 'adapter_digest', 'has_adapter', 'check_adapter', 'run_config', 'adapter_shape',
+           'name_base', 'save_adapter', 'adapter_digest', 'has_adapter', 'check_adapter', 'run_config', 'adapter_shape',
            'load_adapter', 'with_adapter', 'check_init', 'start_adapter', 'merged']
 
 # %% ../nbs/02a_adapter.ipynb #9d4af93d
-import hashlib, re
+import hashlib, json, re
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from fastcore.basics import first
+from fastcore.basics import first, noop
 from .config import *
 from .data import *
 from .files import *
@@ -32,6 +32,15 @@ def lora_targets(
     "The layers that can get an adapter, by the ends of their names"
     return sorted({n.split('.')[-1] for n in _linear(model)})
 
+# %% ../nbs/02a_adapter.ipynb #efe3977f
+def _targets(model, lora):
+    "The names in `lora.target_modules`; for `all-linear`, of all layers that can get an adapter"
+    return lora_targets(model) if lora.target_modules==['all-linear'] else list(lora.target_modules)
+
+def _on_unsloth(model):
+    "Whether Unsloth loaded `model`"
+    return getattr(model, 'backend', None)=='unsloth'
+
 # %% ../nbs/02a_adapter.ipynb #9fff4060
 def check_lora(
     model, # From `load_model`
@@ -39,7 +48,8 @@ def check_lora(
 ):
     "Raise a `ConfigError` where `model` has no layer of that name, or none as wide as the rank"
     known = lora_targets(model)
-    unknown = [o for o in lora.target_modules if o.split('.')[-1] not in known]
+    unknown = [o for o in _targets(model, lora) if o.split('.')[-1] not in known]
+    if lora.use_dora and _on_unsloth(model): raise ConfigError('lora.use_dora: got true; allowed with model.backend transformers')
     if unknown or not lora.target_modules:
         raise ConfigError(f'lora.target_modules: got {shorten(unknown)}; allowed: {", ".join(known)}')
     widest = max(min(o.in_features, o.out_features) for o in _linear(model).values())
@@ -52,11 +62,6 @@ def _prepare(model):
     if not getattr(model, 'is_loaded_in_4bit', False): return model
     return peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
-# %% ../nbs/02a_adapter.ipynb #974af21e
-def _on_unsloth(model):
-    "Whether Unsloth loaded `model`"
-    return getattr(model, 'backend', None)=='unsloth'
-
 # %% ../nbs/02a_adapter.ipynb #a1e99fbe
 def add_lora(
     model, # From `load_model`
@@ -68,16 +73,16 @@ def add_lora(
     check_lora(model, lora)
     set_seed(seed)
     shape = dict(r=lora.r, lora_alpha=lora.lora_alpha, lora_dropout=lora.lora_dropout, bias=lora.bias,
-                 target_modules=list(lora.target_modules))
+                 target_modules=_targets(model, lora), use_rslora=lora.use_rslora)
     if _on_unsloth(model):
         from unsloth import FastLanguageModel
         model = FastLanguageModel.get_peft_model(model, **shape, use_gradient_checkpointing=False, random_state=seed)
     else:
         import peft
-        model = peft.get_peft_model(_prepare(model), peft.LoraConfig(task_type='CAUSAL_LM', **shape))
+        model = peft.get_peft_model(_prepare(model), peft.LoraConfig(task_type='CAUSAL_LM', use_dora=lora.use_dora, **shape))
     n,total = model.get_nb_trainable_parameters()
     words = f'{n:,} of {total:,} parameters train ({n/total:.2%})'
-    log.info(f'LoRA r={lora.r} on {len(lora.target_modules)} kinds of layer: {words}; {memory_used():.1f} GB in use')
+    log.info(f'LoRA r={lora.r} on {len(shape["target_modules"])} kinds of layer: {words}; {memory_used():.1f} GB in use')
     return model
 
 # %% ../nbs/02a_adapter.ipynb #a1d7e8f0
@@ -133,6 +138,16 @@ def write_facts(
     atomic_write_text(Path(folder)/'questions.txt', '\n'.join(keys))
     atomic_write_text(Path(folder)/'config.yaml', cfg.to_yaml())
 
+# %% ../nbs/02a_adapter.ipynb #faa2802c
+def name_base(
+    path, # An adapter's folder
+    name:str, # From `public_base`
+):
+    "Let the adapter in `path` say that it is for the model `name`"
+    file = Path(path)/'adapter_config.json'
+    info = json.loads(file.read_text()) | dict(base_model_name_or_path=name)
+    file.write_text(json.dumps(info, indent=2, sort_keys=True))
+
 # %% ../nbs/02a_adapter.ipynb #4e4df56d
 def save_adapter(
     model, # With an adapter
@@ -143,7 +158,10 @@ def save_adapter(
 )->Path: # `path`
     "Save adapter, tokenizer, configuration, the keys of the questions it has seen, and the fingerprint of its base"
     path = Path(path)
+    model.create_or_update_model_card = noop  # PEFT's has nothing to say; ours is from 04c_card
     for o in (model, tokenizer): o.save_pretrained(path)
+    name_base(path, public_base(cfg.model.name))
+    for o in path.glob('*.safetensors'): usual_mode(o)
     write_facts(path, cfg, seen)
     atomic_write_text(path/'base.txt', base_digest(cfg.model.name))
     return path
@@ -204,6 +222,8 @@ def run_config(
     if not own: return cfg if config else load_config(None, smoke, **overrides)
     if not config:
         log.info(f'Settings of the run in {path}')
+        if own.data.scorer and 'data.scorer' not in overrides: raise ConfigError(f'data.scorer: the run in {path} judges answers with '
+            f'{shorten(own.data.scorer)}, a program; give --data.scorer yourself to run it, or none')
         place = dict(output_dir=cfg.project.output_dir, adapter_path=path)
         cfg = saved_config(_facts(path)/'config.yaml', smoke, **overrides)
         cfg = replace(cfg, project=replace(cfg.project, **place))
@@ -214,19 +234,21 @@ def run_config(
 # %% ../nbs/02a_adapter.ipynb #4e4d1c6f
 def adapter_shape(
     path, # An adapter's folder
-)->dict: # r, lora_alpha and sorted target_modules
+)->dict: # r, lora_alpha, use_rslora, use_dora and sorted target_modules
     "The shape of the LoRA in `path`; raises `TinyReasoningError`"
     o = read_json(Path(path)/'adapter_config.json', dict)
     if (o.get('peft_type'), o.get('task_type'))!=('LORA','CAUSAL_LM'): raise TinyReasoningError('it is no LoRA of a causal language model')
     targets = o.get('target_modules')
     if isinstance(targets, list): targets = sorted(targets)
-    return dict(r=o.get('r'), lora_alpha=o.get('lora_alpha'), target_modules=targets)
+    kind = {k:bool(o.get(k)) for k in ('use_rslora','use_dora')}
+    return dict(r=o.get('r'), lora_alpha=o.get('lora_alpha'), **kind, target_modules=targets)
 
 # %% ../nbs/02a_adapter.ipynb #46eae9fc
 def _difference(path, lora):
     "The first key in which the adapter in `path` differs from `lora`, its value and that of `lora`; None where they agree"
     have = adapter_shape(path)
-    want = dict(r=lora.r, lora_alpha=lora.lora_alpha, target_modules=sorted(lora.target_modules))
+    want = dict(r=lora.r, lora_alpha=lora.lora_alpha, use_rslora=lora.use_rslora, use_dora=lora.use_dora)
+    if lora.target_modules!=['all-linear']: want['target_modules'] = sorted(lora.target_modules)
     return first((k, have[k], v) for k,v in want.items() if have[k]!=v)
 
 # %% ../nbs/02a_adapter.ipynb #9dec4b39

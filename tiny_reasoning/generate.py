@@ -115,6 +115,21 @@ class fast_adapter:
             if f is None: del l.forward
             else: l.forward = f
 
+# %% ../nbs/02b_generate.ipynb #601448b4
+def _first_above(p, u, size=128):
+    "Where the running sum of each row of `p` exceeds `u` times its total: [rows, 1]"
+    import torch
+    n = p.shape[-1]
+    if n%size: p = torch.nn.functional.pad(p, (0, -n%size))
+    blocks = p.unflatten(-1, (-1, size))
+    summed = blocks.sum(-1).cumsum(-1)
+    goal = u*summed[:,-1:]
+    at = torch.searchsorted(summed, goal, right=True).clamp(max=summed.shape[-1]-1)
+    block = blocks.gather(1, at[:,:,None].expand(-1, -1, size))[:,0]
+    before = (summed.gather(1, at) - block.sum(-1, keepdim=True)).clamp(min=0)
+    inside = torch.searchsorted(block.cumsum(-1), goal-before, right=True).clamp(max=size-1)
+    return (at*size+inside).clamp(max=n-1)
+
 # %% ../nbs/02b_generate.ipynb #75cfac4b
 def next_token(
     logits, # [rows, vocabulary]
@@ -125,14 +140,13 @@ def next_token(
     "Each row's next token: the most likely, or the first at which the summed probabilities exceed `u`"
     import torch
     if u is None: return logits.argmax(-1, keepdim=True)
-    logits = logits.float()
-    p = ((logits-logits.amax(-1, keepdim=True))/max(temperature, 1e-6)).softmax(-1)
-    if top_p<1: p,order = p.sort(-1, descending=True)
+    if temperature!=1: logits = (logits-logits.amax(-1, keepdim=True)).float()/max(temperature, 1e-6)
+    p = logits.softmax(-1, dtype=torch.float)
+    if top_p==1: return _first_above(p, u)
+    p,order = p.sort(-1, descending=True)
     summed = p.cumsum(-1)
-    total = summed[:,-1:]
-    if top_p<1: total = summed.gather(1, torch.searchsorted(summed, total*top_p))
-    res = torch.searchsorted(summed, u*total, right=True)
-    return order.gather(1, res) if top_p<1 else res
+    total = summed.gather(1, torch.searchsorted(summed, summed[:,-1:]*top_p))
+    return order.gather(1, torch.searchsorted(summed, u*total, right=True))
 
 # %% ../nbs/02b_generate.ipynb #fd1f780b
 def token_logprobs(
@@ -187,11 +201,12 @@ class Decoder:
         x, # Prompts padded on the left: input_ids and attention_mask, [prompts, length]
         n:int=1, # Replies to each prompt; rows are prompts*n
         sampling=None, # A `Sampling`; greedy by default
-        room:int=64, # Positions by which the cache grows when it is full
+        room:int=64, # Positions by which the cache grows at least when it is full
     ):
         import torch
         from transformers import StaticCache
         store_attr('model,room')
+        self.made = 0  # steps
         self.sampling,self.adapter = sampling or Sampling(), fast_adapter(model)
         self.seen,self.free,self.graph = x.attention_mask.bool(), 0, None
         prompts,length = self.seen.shape
@@ -246,8 +261,8 @@ def _step(self:Decoder):
 def step(self:Decoder):
     "Put each row's next token into `tokens`, and its log-probability into `logprobs`"
     import torch
-    if not self.free: self.resize(more=self.room)
-    self.free -= 1
+    if not self.free: self.resize(more=max(self.room, self.made))
+    self.free,self.made = self.free-1, self.made+1
     if self.graph: return self.graph.replay()
     self._step()
     if not self.seen.is_cuda: return
@@ -276,12 +291,13 @@ def decode(
     with torch.inference_mode():
         d = Decoder(model, x, n, sampling)
         tokens,logprobs,live = d.tokens.tolist(), d.logprobs.tolist(), list(range(len(d.tokens)))
+        over = {i for i,t in enumerate(tokens) if eos in t}
         for done in range(1, max_new_tokens, every):
-            on = [j for j,i in enumerate(live) if eos not in tokens[i]]
+            on = [j for j,i in enumerate(live) if i not in over]
             if not on: break
             gone = len(live)-len(on)
-            cheap = d.graph is None or gone*(max_new_tokens-done)>4096
-            if cheap and gone>=len(live)/4:
+            worth = d.graph is None or gone*(max_new_tokens-done)>4096
+            if gone and (not d.free or worth and gone>=len(live)/4):
                 ended(gone)
                 d.resize(torch.tensor(on, device=model.device))
                 live = [live[j] for j in on]
@@ -293,6 +309,7 @@ def decode(
             for i,t,l in zip(live, *new):
                 tokens[i] += t
                 logprobs[i] += l
+                if eos in t: over.add(i)
     ended(len(live))
     return [_upto(eos, *o) for o in zip(tokens, logprobs)]
 

@@ -232,6 +232,16 @@ def write_gguf(
         _write_weights(w, where, config, kind)
     finally: w.close()
 
+# %% ../nbs/04b_gguf.ipynb #0f3396e2
+@lru_cache(1)
+def _reader(path, written):
+    import gguf
+    return gguf.GGUFReader(path)
+
+def _open_gguf(path):
+    "What `gguf` reads of the file at `path`, whose last reader is kept"
+    return _reader(Path(path).resolve(), Path(path).stat().st_mtime_ns)
+
 # %% ../nbs/04b_gguf.ipynb #b646bc94
 def read_gguf(
     path, # From `write_gguf`
@@ -239,7 +249,7 @@ def read_gguf(
 )->float: # Largest change of a weight, as a share of the largest in its matrix
     "Put the weights of a GGUF file into `model`; raises `TinyReasoningError` where one is left over"
     import gguf, torch
-    tensors,far = {o.name:o for o in gguf.GGUFReader(path).tensors},0.
+    tensors,far = {o.name:o for o in _open_gguf(path).tensors},0.
     for k,p in model.named_parameters():
         t,heads,old = tensors.pop(gguf_name(k, model.config)),rope_heads(k, model.config),p.data
         x = gguf.quants.dequantize(t.data, t.tensor_type).reshape(p.shape)
@@ -254,8 +264,8 @@ def read_tokenizer(
     path, # From `write_gguf`
 ): # tokenizers.Tokenizer
     "The tokenizer that llama.cpp builds from a GGUF file"
-    from gguf import GGUFReader, TokenType as T
-    fields = GGUFReader(path).fields
+    from gguf import TokenType as T
+    fields = _open_gguf(path).fields
     def of(k): return fields[f'tokenizer.ggml.{k}'].contents()
     tokens = of('tokens')
     special = [o for o,kind in zip(tokens, of('token_type')) if kind in (T.CONTROL, T.USER_DEFINED)]

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['embedded', 'fetch_embedded', 'turn_end', 'fix_template', 'fix_tokenizer', 'check_size', 'cache_folder',
-           'convert_gguf', 'model_folder', 'base_digest', 'pick_device', 'pick_dtype', 'pick_backend',
-           'for_this_machine', 'processes', 'machine', 'memory_used', 'memory_share', 'unless_oom', 'check_complete',
-           'import_unsloth', 'quiet_loading', 'use_liger', 'load_model']
+           'convert_gguf', 'model_folder', 'base_digest', 'hub_id', 'public_name', 'public_base', 'pick_device',
+           'pick_dtype', 'pick_backend', 'for_this_machine', 'processes', 'device_name', 'machine', 'memory_used',
+           'memory_share', 'unless_oom', 'check_complete', 'import_unsloth', 'quiet_loading', 'use_liger', 'load_model']
 
 # %% ../nbs/02_model.ipynb #ef6c7497
 import hashlib, json, logging, os, platform, re, subprocess, sys, tempfile, warnings, zipfile
@@ -20,6 +20,7 @@ from fastcore.xdg import xdg_cache_home
 from . import __version__
 from .config import *
 from .data import *
+from .splits import offline_without_hub
 
 # %% ../nbs/02_model.ipynb #2a1a8cb1
 embedded = 'smollm2-135m-instruct'
@@ -205,14 +206,36 @@ def base_digest(
     except (OSError, ValueError, TinyReasoningError): return ''
     return hashlib.sha256(b''.join(digests)).hexdigest()[:16] if files else ''
 
+# %% ../nbs/02_model.ipynb #ab000020
+def hub_id(
+    name:str, # Of a model or a data set
+): # `name`, or None
+    "`name` where it is one on the Hub: two parts, and no path on this machine"
+    if re.fullmatch(r'\w[\w.-]*/[\w.-]+', name) and not Path(name).exists(): return name
+
+# %% ../nbs/02_model.ipynb #ab000021
+def public_name(
+    name:str, # Of a model or a data set: on the Hub, or a path
+)->str:
+    "`name` as strangers may read it: of a path only the end"
+    return hub_id(name) or Path(name).name
+
+# %% ../nbs/02_model.ipynb #e830c4d1
+def public_base(
+    name:str, # As in `model.name`
+)->str:
+    "`name` as strangers may read it, of the embedded model the Hub's"
+    return 'HuggingFaceTB/SmolLM2-135M-Instruct' if name==embedded else public_name(name)
+
 # %% ../nbs/02_model.ipynb #8a649c51
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 # %% ../nbs/02_model.ipynb #2fc44376
 def pick_device()->str:
-    "`cuda:N`, where N is this process's GPU, or `cpu`"
+    "`cuda:N`, where N is this process's GPU, `mps` on a Mac with Apple's chip, or `cpu`"
     import torch
-    return f'cuda:{os.environ.get("LOCAL_RANK", 0)}' if torch.cuda.is_available() else 'cpu'
+    if torch.cuda.is_available(): return f'cuda:{os.environ.get("LOCAL_RANK", 0)}'
+    return 'mps' if torch.backends.mps.is_available() else 'cpu'
 
 # %% ../nbs/02_model.ipynb #c1b9ac47
 def pick_dtype(
@@ -253,18 +276,22 @@ def for_this_machine(
 # %% ../nbs/02_model.ipynb #5d2fe3e0
 def processes(): # accelerate.PartialState
     "This process among those that `accelerate launch` or `torchrun` has started; also works on a CPU"
-    import torch
     from accelerate import PartialState
-    return PartialState(cpu=not torch.cuda.is_available())
+    return PartialState(cpu=pick_device()=='cpu')
+
+# %% ../nbs/02_model.ipynb #aa15d6ac
+def device_name()->str:
+    "The device that we compute on, as people call it"
+    import torch
+    if torch.cuda.is_available(): return torch.cuda.get_device_name()
+    return f'{platform.machine()} {"GPU (mps)" if pick_device()=="mps" else "CPU"}, {torch.get_num_threads()} threads'
 
 # %% ../nbs/02_model.ipynb #89c34c73
 def machine()->dict:
     "Versions of the libraries that compute, and the device"
-    import torch
     versions = {o:version(o) for o in 'torch transformers trl peft datasets'.split()}
     versions |= dict(tiny_reasoning=__version__, python=platform.python_version())
-    cpu = f'{platform.machine()} CPU, {torch.get_num_threads()} threads'
-    return dict(versions=versions, device=torch.cuda.get_device_name() if torch.cuda.is_available() else cpu)
+    return dict(versions=versions, device=device_name())
 
 # %% ../nbs/02_model.ipynb #e08d9a9e
 def memory_used(
@@ -384,6 +411,7 @@ def _load(m, backend):
     f,name = _load_unsloth if backend=='unsloth' else _load_transformers, m.name
     try:
         name = model_folder(m.name)
+        if hub_id(name): offline_without_hub()
         check_size(name)
         model,tokenizer = f(m, name, pick_dtype(m.dtype))
         fix_tokenizer(tokenizer)

@@ -43,6 +43,7 @@ _sentence = re.compile(r'(?<=[.!?])(?=\s)|(?<=\S)(?=\s*\n)')
 
 def _holds_answer(sentence, answer):
     "Whether the last line of `sentence` has `answer` in it"
+    if in_words(answer): return bool(re.search(rf'\b{re.escape(plain_words(answer))}\b', sentence.strip().rpartition('\n')[2].lower()))
     return row_error(dict(question='?', reasoning=sentence.strip(), answer=answer)) is None
 
 # %% ../nbs/02d_traces.ipynb #8cfeb408
@@ -188,7 +189,7 @@ class Journal:
     ):
         "Append a reply to the question of `row`"
         key = question_key(row['question'])
-        self._append(dict(key=key) | reply)
+        if processes().is_main_process: self._append(dict(key=key) | reply)
         self.replies.setdefault(key, []).append(reply)
 
 # %% ../nbs/02d_traces.ipynb #0dc234ec

@@ -6,12 +6,12 @@
 __all__ = ['losses', 'plot_losses', 'plot_rewards', 'data_record', 'speed', 'run_record', 'run_names', 'is_complete', 'holds_run',
            'check_owner', 'differing_key', 'check_checkpoint', 'resume_from', 'check_data', 'check_free',
            'prepare_output', 'clear_output', 'keep_adapter', 'disk_errors', 'say_where_to_continue', 'refuse_unsloth',
-           'fast_matmul', 'train', 'main']
+           'fast_matmul', 'with_steps', 'train', 'main']
 
 # %% ../nbs/03_train.ipynb #d1638758
-import logging, os, shutil, sys, time
+import logging, math, os, shutil, sys, time
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from fastcore.basics import first, nested_attr
 from typing_extensions import TypedDict
@@ -157,7 +157,7 @@ def check_owner(
 
 # %% ../nbs/03_train.ipynb #d9ed84f5
 _same = dict(project='seed', model='name max_seq_length load_in_4bit',
-    training='method effective_batch learning_rate max_steps warmup_steps optim weight_decay lr_scheduler_type')
+    training='method effective_batch learning_rate num_train_epochs max_steps warmup_steps optim weight_decay lr_scheduler_type')
 _same_keys = [f'{s}.{o}' for s,names in _same.items() for o in names.split()]
 _same_keys += [o for o in config_keys if o.startswith(('lora.','data.','grpo.')) and o!='data.num_proc']
 
@@ -166,7 +166,8 @@ def differing_key(
     b:Config, # That wants to continue it
 ): # A dotted key, or None
     "The first key that must be the same, and is not"
-    return first(o for o in _same_keys if nested_attr(a, o)!=nested_attr(b, o))
+    follow = ('training.max_steps','training.warmup_steps') if b.training.num_train_epochs else ()  # from the rows
+    return first(o for o in _same_keys if o not in follow and nested_attr(a, o)!=nested_attr(b, o))
 
 # %% ../nbs/03_train.ipynb #a96ca29c
 class _State(TypedDict):
@@ -208,7 +209,8 @@ def resume_from(
     if not holds_run(out): return
     why = _no_way_on(out, cfg)
     if why: raise TinyReasoningError(f'Cannot continue the run in {out}: {why}; --overwrite starts again')
-    found = [o for o in checkpoints(out, complete=True) if step_of(o)<cfg.training.max_steps]
+    last = saved_config(out/'config.yaml').training.max_steps
+    found = [o for o in checkpoints(out, complete=True) if step_of(o)<last]
     if not found: return
     check_checkpoint(found[-1])
     return found[-1]
@@ -309,6 +311,11 @@ def _finish(out, record):
     else: plot_rewards(record['history'], out/'reward.png')
     write_json(out/'run.json', record)
 
+def _describe(out, adapter):
+    "Put a card beside the adapter, so that its folder can be passed on"
+    from tiny_reasoning.card import describe_adapter
+    describe_adapter(out, adapter)
+
 # %% ../nbs/03_train.ipynb #039c1f44
 @contextmanager
 def disk_errors(
@@ -359,6 +366,20 @@ def fast_matmul(
     try: yield
     finally: torch.set_float32_matmul_precision(before)
 
+# %% ../nbs/03_train.ipynb #1dd3a041
+def with_steps(
+    cfg:Config, # The run
+    n:int, # Rows to train on
+)->Config:
+    "`cfg` with the `max_steps` that `num_train_epochs` passes through `n` rows take; as it is where that is none"
+    t = cfg.training
+    if not t.num_train_epochs: return cfg
+    each = cfg.grpo.num_questions if t.method=='grpo' else t.effective_batch*processes().num_processes
+    steps = math.ceil(n*t.num_train_epochs/each)
+    warmup = t.warmup_steps if t.warmup_steps<=steps else t.warmup_steps*steps//t.max_steps
+    every = min(t.eval_steps, steps)
+    return replace(cfg, training=replace(t, max_steps=steps, warmup_steps=warmup, eval_steps=every, save_steps=every))
+
 # %% ../nbs/03_train.ipynb #9f780a3c
 def _load(cfg, checkpoint, callbacks):
     "Rows, trainer and tokenizer, tried out as far as that goes without training"
@@ -370,6 +391,7 @@ def _load(cfg, checkpoint, callbacks):
     model,tokenizer = load_model(cfg.model)
     splits = make_splits(cfg, tokenizer, problems)
     if checkpoint: check_data(checkpoint.parent, splits)
+    cfg = with_steps(cfg, len(splits.train))
     log.info('Applying LoRA')
     trainer = _make_trainer(cfg.training.method)(start_adapter(model, cfg.lora, cfg.project.seed), tokenizer, splits, cfg)
     for o in callbacks: trainer.add_callback(o)
@@ -398,12 +420,15 @@ def _fit(trainer, checkpoint):
     except Exception as e:
         if not checkpoint or trainer.clock.began: raise
         raise _damaged(checkpoint, e) from e
+    at = trainer.state.global_step
+    if at<a.max_steps: log.info(f'Stopped at step {at} of {a.max_steps}: {trainer.cfg.training.early_stopping} validations in a row were no better')
 
 # %% ../nbs/03_train.ipynb #edf9979e
 def _run(cfg, here, checkpoint, resume, callbacks):
     "The run itself: `cfg` as it was asked for, `here` on this machine"
     out,adapter,start = Path(cfg.project.output_dir), cfg.project.adapter_path, time.time()
     splits,trainer,tokenizer = _load(here, checkpoint, callbacks)
+    cfg,here = (with_steps(o, len(splits.train)) for o in (cfg, here))
     main = processes().is_main_process
     with disk_errors(f'Cannot write into {out} or {adapter}'):
         if main: clear_output(out, adapter, checkpoint, resume)
@@ -414,6 +439,7 @@ def _run(cfg, here, checkpoint, resume, callbacks):
         record = run_record(here, splits, trainer, time.time()-began, step_of(checkpoint or ''), startup_seconds=round(began-start, 1))
         if main: keep_adapter(trainer.model, tokenizer, adapter, cfg, splits.train+splits.validation)
         if main: _finish(out, record)
+        if main: _describe(out, adapter)
     (_,best),(name,value) = record['best'].items()
     log.info(f'Complete: {name.replace("_", " ")} {value:.3f} at {best}, {record["seconds"]:.0f} s, '
         f'{record["peak_memory_gb"]} GB peak; adapter in {adapter}')
@@ -436,6 +462,7 @@ def train(
     log.info(f'Starting {cfg.project.name}')
     sft,main = cfg.training.method=='sft', os.environ.get('RANK', '0')=='0'
     if not sft: refuse_unsloth(cfg.model.backend)
+    for o in cfg.grpo.rewards or (): load_function(o, 'grpo.rewards')  # so that you hear of a mistake now
     out,adapter = _folders(cfg.project)
     with lock_folder(out, doing='training') if main else nullcontext():
         checkpoint = prepare_output(cfg, resume, overwrite) if main or resume else None

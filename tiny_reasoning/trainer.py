@@ -15,7 +15,7 @@ from accelerate import PartialState
 from datasets import Dataset
 from fastcore.basics import patch
 from tqdm import tqdm
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations.integration_utils import get_available_reporting_integrations
 from trl import SFTConfig, SFTTrainer
 from .config import *
@@ -51,7 +51,7 @@ def _precision(dtype):
     gpu,dtype = torch.cuda.is_available(), pick_dtype(dtype)
     return dict(
         bf16=gpu and dtype==torch.bfloat16, fp16=gpu and dtype==torch.float16,
-        use_cpu=not gpu, dataloader_pin_memory=gpu)
+        use_cpu=pick_device()=='cpu', dataloader_pin_memory=gpu)
 
 # %% ../nbs/02c_trainer.ipynb #3c23d522
 def _report_to(name):
@@ -70,7 +70,7 @@ def common_args(
     names = 'max_steps warmup_steps learning_rate lr_scheduler_type weight_decay optim logging_steps eval_steps save_steps'
     return dict(
         **{o:getattr(t, o) for o in names.split()}, **_precision(cfg.model.dtype),
-        output_dir=p.output_dir, seed=p.seed, run_name=p.name, report_to=_report_to(t.report_to), disable_tqdm=True,
+        output_dir=p.output_dir, seed=p.seed, run_name=p.name, report_to=_report_to(t.report_to), project='tiny_reasoning', disable_tqdm=True,
         eval_strategy='steps', save_strategy='steps', save_total_limit=None, load_best_model_at_end=True,
         logging_nan_inf_filter=False, gradient_checkpointing=False, ddp_find_unused_parameters=False)
 
@@ -302,7 +302,9 @@ def add_callbacks(
     trainer.remove_callback(PrinterCallback)
     trainer.cfg,trainer.progress,trainer.clock,trainer.finite = cfg,progress,StepClock(),NonFinite()
     keep = KeepCheckpoints(cfg.training.save_total_limit)
-    for o in (progress, trainer.clock, TimeLeft(), trainer.finite, keep): trainer.add_callback(o)
+    patience = cfg.training.early_stopping
+    early = [EarlyStoppingCallback(patience)] if patience else []
+    for o in (progress, trainer.clock, TimeLeft(), trainer.finite, keep, *early): trainer.add_callback(o)
     return trainer
 
 # %% ../nbs/02c_trainer.ipynb #005e860c

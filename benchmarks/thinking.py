@@ -1,0 +1,111 @@
+"""SmolLM2-135M on two cores, taught the same questions twice: once to answer at once, once to think first; then both and the base on
+questions like those of training, on longer ones and on larger numbers, and on word problems of known and of unknown kinds"""
+from common import *
+
+need,apart = ['smol'],0  # every contender counts its own seconds on two cores of its own
+hows = 'base', 'think', 'at_once', 'at_once_longer'
+def options(p):
+    p.add_argument('--think_seeds', type=int, default=3)
+    p.add_argument('--think_questions', type=int, default=150, help='new questions of each set')
+    p.add_argument('--think_keys', default='{}', help='JSON of keys over the preset `sums`, for all runs')
+    p.add_argument('--longer', type=float, default=1.5, help='times as many steps for `at_once_longer`, so that it takes the minutes of `think`')
+    p.add_argument('--word_steps', type=int, default=40)
+    p.add_argument('--side_by_side', type=int, default=max(1, os.cpu_count()//2), help='contenders at a time, two cores each')
+
+def plan(a):
+    names = [f'{task}_{how}_{seed+1}' for seed in range(a.think_seeds) for task in ('sums','words') for how in hows if (task,how)!=('words','at_once_longer')]
+    return [[names[i::a.side_by_side] for i in range(min(a.side_by_side, len(names)))]]
+
+def __getattr__(name):
+    "The contender `name`, as in `sums_think_1`"
+    task,_,rest = name.partition('_')
+    how,_,seed = rest.rpartition('_')
+    if task not in ('sums','words') or how not in hows: raise AttributeError(name)
+    return lambda a: run(a, name, task, how, int(seed))
+
+def keys_of(a, task, how, seed):
+    "Keys of the run"
+    keys = {'model.name':a.smol, 'project.seed':seed, 'data.reasoning':not how.startswith('at_once'), 'data.test_samples':a.think_questions, 'data.unseen_samples':a.think_questions}
+    steps,more = a.word_steps,{}
+    if task=='sums':
+        from tiny_reasoning.config import load_config
+        more = json.loads(a.think_keys)
+        cfg = load_config('sums', **more)
+        steps = round(cfg.training.max_steps*(a.longer if how=='at_once_longer' else 1))
+        rows,valid = steps*cfg.training.effective_batch, round(cfg.data.num_samples*cfg.data.validation_split)
+        keys |= {'data.num_samples':rows+valid, 'data.validation_split':valid/(rows+valid)}
+    return more | keys | {'training.max_steps':steps, 'training.eval_steps':steps, 'training.save_steps':steps}
+
+def question_sets(task, cfg, tokenizer):
+    "Questions like those of training, and others"
+    from dataclasses import replace
+    from tiny_reasoning.splits import make_splits
+    splits = make_splits(cfg, tokenizer)
+    if task=='words': return dict(trained=splits.test, unseen=splits.unseen)
+    larger = make_splits(replace(cfg, data=replace(cfg.data, unseen_task=dict(min_digits=3, max_digits=3))), tokenizer)
+    return dict(trained=splits.test, longer=splits.unseen, larger=larger.unseen)
+
+def steps_needed(task, row):
+    "How many sums lead to the answer"
+    return len(row['reasoning'].splitlines())
+
+def run(a, name, task, how, seed):
+    "Train, unless it is the base, and ask all questions"
+    os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    import torch
+    from contextlib import ExitStack
+    from tiny_reasoning.adapter import merged, with_adapter
+    from tiny_reasoning.config import load_config
+    from tiny_reasoning.data import to_prompt
+    from tiny_reasoning.eval import judge, summary
+    from tiny_reasoning.generate import generate
+    from tiny_reasoning.model import for_this_machine, load_model
+    torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 2)))
+    keys = keys_of(a, task, how, seed) | {'project.output_dir':str(Path(a.work)/name)}
+    preset = dict(sums='sums', words='cpu')[task]
+    cfg = for_this_machine(load_config(preset, **keys))
+    made,out = {},Path(cfg.project.output_dir)
+    if how!='base':
+        command('tiny_reasoning.train', '--config', preset, *flags(keys), '--overwrite', env=dict(OMP_NUM_THREADS=str(torch.get_num_threads())))
+        record = json.loads((out/'run.json').read_text())
+        made = {k:record[k] for k in ('steps','seconds','seconds_per_step','startup_seconds','peak_memory_gb','best')} | dict(rows=record['data']['rows']['train'])
+    model,tokenizer = load_model(cfg.model)
+    sets = question_sets(task, cfg, tokenizer)
+    rows = [o for rs in sets.values() for o in rs]
+    prompts = [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]
+    with ExitStack() as stack:
+        if how!='base':
+            model = stack.enter_context(with_adapter(model, cfg.project.adapter_path))
+            stack.enter_context(merged(model))
+        replies,seconds = timed(generate, model, tokenizer, prompts, cfg.evaluation.max_new_tokens, cfg.evaluation.batch_size)
+    verdicts = iter(judge(rows, replies, cfg.data.reasoning))
+    def one(rs):
+        vs = [next(verdicts) for _ in rs]
+        numbers = {k:v for k,v in summary(vs).items() if k!='flexible'}
+        return numbers | dict(right=[int(v['flexible']) for v in vs], sound=[int(v['flexible'] and v['sums_hold'] is not False) for v in vs],
+            needs=[steps_needed(task, o) for o in rs], examples=[dict(question=o['question'], gold=o['answer'], reply=v['output'], right=v['flexible']) for o,v in zip(rs, vs)][:8])
+    return made | dict(reply_seconds=round(seconds, 1), max_new_tokens=cfg.evaluation.max_new_tokens, cpu=cpu(), sets={k:one(rs) for k,rs in sets.items()})
+
+def cpu():
+    "The processor, and the widest vectors that it has"
+    info = Path('/proc/cpuinfo')
+    text = info.read_text() if info.exists() else ''
+    name = re.search(r'model name\s*:\s*(.*)', text)
+    widest = next((o for o in ('avx512_bf16','avx512f','avx2') if o in text), '')
+    return f'{name[1] if name else "CPU"}, {os.environ.get("ONEDNN_MAX_CPU_ISA") or widest}'
+
+def pooled(results, task, how, name, key):
+    "The values of all seeds, one after the other"
+    return [x for s in range(1, 100) if (r := results.get(f'{task}_{how}_{s}')) and 'sets' in r for x in r['sets'][name][key]]
+
+def finish(a, results):
+    "Thinking against answering at once and against the base, on the questions of all seeds together"
+    from tiny_reasoning.eval import compare
+    res = {}
+    for task,names in dict(sums=('trained','longer','larger'), words=('trained','unseen')).items():
+        for name in names:
+            right = {o:pooled(results, task, o, name, 'right') for o in hows}
+            for rival in hows:
+                if rival=='think' or not right['think'] or len(right[rival])!=len(right['think']): continue
+                res[f'{task}, {name}: think against {rival}'] = compare(right[rival], right['think'])
+    return res

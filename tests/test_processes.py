@@ -1,0 +1,35 @@
+"Several processes share the replies and the rows that teach, and learn what one process would."
+import sys
+
+import pytest
+from commands import read, shell, tiny, write
+
+pytestmark = pytest.mark.slow
+
+paid = '''
+import zlib
+def paid(text, row):
+    "Two replies in five, decided by a checksum: a random model writes nothing that is worth more"
+    return float(zlib.crc32((row['question']+text).encode())%5<2)
+'''
+
+def history(tmp_path, n):
+    "The log of three steps of reinforcement in `n` processes"
+    out = tmp_path/f'run{n}'
+    keys = dict(output_dir=out, max_steps=3, eval_steps=3, save_steps=3, num_samples=40, test_samples=4)
+    keys |= {'model.name':tiny(), 'training.learning_rate':1e-2, 'training.warmup_steps':0, 'data.unseen_samples':0,
+             'grpo.num_questions':4, 'grpo.num_generations':4, 'grpo.max_completion_length':8,
+             'grpo.rewards':f"[{write(tmp_path, 'my.py', paid)}:paid]"}
+    flags = [x for k,v in keys.items() for x in (f'--{k}', v)]
+    launch = ['-m', 'torch.distributed.run', '--nproc_per_node', n] if n>1 else []
+    run = shell(sys.executable, *launch, '-m', 'tiny_reasoning.train', '--config', 'grpo_cpu', *flags)
+    assert run.status==0, run.err[-2000:]
+    record = read(out/'run.json')
+    assert record['processes']==n
+    return [o for o in record['history'] if 'reward' in o]
+
+def test_two_learn_what_one_learns(tmp_path):
+    one,two = (history(tmp_path, n) for n in (1,2))
+    for k in ('reward', 'frac_reward_zero_std', 'completions/mean_length'): assert [o[k] for o in one]==[o[k] for o in two]
+    norms = [[o['grad_norm'] for o in h] for h in (one,two)]
+    assert norms[1]==pytest.approx(norms[0], rel=1e-4) and min(norms[0])>0
