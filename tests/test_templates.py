@@ -82,6 +82,18 @@ def test_taught(habit, row, system):
     assert has_format(reply['text']) and score(row, reply['text'], strict=True)==1
     if not begun: assert reply['text']==to_reply(row)
 
+@pytest.mark.parametrize('row', rows.values(), ids=list(rows))
+def test_taught_at_once(habit, row):
+    "Without reasoning the answer comes at once, after a thought that the prompt may have begun is closed"
+    row = row | dict(reasoning='')
+    made = to_tokens(row, habit, 'You add.')
+    learned = [o for o in made['labels'] if o!=-100]
+    begun = opening(habit, made['input_ids'][:-len(learned)])
+    text = _reply(habit, learned, begun)['text']
+    assert has_format(text, reasoning=False) and score(row, text, strict=True)==1
+    assert learned_text(made, habit)==('</think>\n\n' if begun else '')+to_reply(row)+'<|im_end|>'
+    assert make_unfit(habit)(row) is None
+
 def test_repaired_once(habit, tmp_path):
     "Saved, loaded and repaired again, it is the same; without our package, too"
     from transformers import AutoTokenizer

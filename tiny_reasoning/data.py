@@ -61,7 +61,7 @@ def split_reply(
 # %% ../nbs/01_data.ipynb #d4b0b640
 _start = re.compile(r'\s*<think>')
 _end = re.compile(r'</think>(?=\s*'+re.escape(answer_mark)+r'\s*\S)')
-_alone = re.compile(r'\s*'+re.escape(answer_mark)+r'\s*\S.*\s*')
+_alone = re.compile(r'\s*(?:<think>\s*</think>\s*)?'+re.escape(answer_mark)+r'\s*\S.*\s*')
 
 def has_format(
     text:str, # A reply
@@ -520,6 +520,7 @@ def reply_tokens(
 )->list:
     "Tokens of what the model still has to write of `text` after `prompt`"
     begun = opening(tokenizer, prompt)
+    if begun and not text.startswith('<think>'): text = f'{begun}</think>\n\n{text}'  # an answer at once
     rest = text.removeprefix(begun) if text.startswith(begun) else text.removeprefix('<think>').lstrip()
     return tokenizer(rest, add_special_tokens=False).input_ids
 

@@ -231,8 +231,10 @@ def check_early(
 ):
     "`check_family` before the model loads; `load_model` says what is wrong with one that cannot be read"
     from transformers import AutoConfig
-    try: config = AutoConfig.from_pretrained(model_folder(name))
-    except (OSError, ValueError): return
+    try:
+        check_size(model_folder(name))
+        config = AutoConfig.from_pretrained(model_folder(name))
+    except Exception: return  # of many kinds
     check_family(config)
 
 # %% ../nbs/04d_export.ipynb #ac00001c

@@ -35,7 +35,7 @@ def to_dataset(
     "Rows in tokens, as SFTTrainer takes them"
     plain = Dataset.from_list([{k:o[k] for k in ('question','reasoning','answer')} for o in rows])
     how = dict(tokenizer=tokenizer, system_prompt=system_prompt)
-    return plain.map(to_tokens, fn_kwargs=how, num_proc=num_proc, remove_columns=plain.column_names)
+    return plain.map(to_tokens, fn_kwargs=how, num_proc=num_proc, remove_columns=plain.column_names, desc='Tokens')
 
 # %% ../nbs/02c_trainer.ipynb #b2ed0351
 def micro_batch(
