@@ -237,7 +237,7 @@ for name,(task,words) in {'an unknown key':('{nothing: 1}', 'nothing'), 'a wrong
     'no terms':('{min_terms: 0, max_terms: 0}', ''), 'a size':('{size: -1}', 'size')}.items():
     refused('data', f'data.task: {name}', lambda d, task=task: flags(d/'out', '--training.method', 'grpo', *own('reasoning_gym:chain_sum'), '--data.task', task), words)
 for key in ('task', 'unseen_task'): refused('data', f'data.{key} for a file', lambda d, key=key: flags(d/'out', *own(write(d, 'train.jsonl', good)), f'--data.{key}', '{min_terms: 2}'), f'data.{key}')
-refused('data', 'no worked solutions, for sft', lambda d: flags(d/'out', *own('reasoning_gym:basic_arithmetic')), 'grpo')
+refused('data', 'no worked solutions, for sft', lambda d: flags(d/'out', *own('reasoning_gym:chain_sum')), 'grpo')
 
 @case('data', 'a number of 5,000 digits is read, a lone surrogate too')
 def _(d):
