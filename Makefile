@@ -4,6 +4,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# Processes that test, with about 4 GB each
+JOBS ?= 2
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install quickstart quickstart-sums quickstart-grpo test test-alone train evaluate inference demo test-browser test-site test-gguf faults kills export bench docs readme prepare clean
 .DEFAULT_GOAL := help
@@ -39,11 +42,13 @@ quickstart-grpo: install ## The same by reinforcement: the embedded model learns
 	$(BIN)/tiny_train --config grpo_cpu --output_dir outputs/quickstart-grpo --overwrite $(ARGS)
 	$(BIN)/tiny_eval --config grpo_cpu --output_dir outputs/quickstart-grpo $(ARGS)
 
-test: install           ## What CI runs: export, clean, README, every notebook, the site's pages, the wheel
-	$(BIN)/python .ci/check.py test
+test: install           ## What CI runs: every notebook, and what tests/ holds that is quick (JOBS: how many processes)
+	@# A process for each notebook, or their memory adds up
+	@printf '%s\n' nbs/*.ipynb | OMP_NUM_THREADS=1 xargs -P $(JOBS) -I{} $(BIN)/nbdev_test --do_print --path {}
+	$(BIN)/pytest -n $(JOBS)
 
-test-alone: install     ## Every notebook by itself, with the wheel and without this checkout
-	$(BIN)/python .ci/alone.py $(ARGS)
+test-alone: install     ## Every notebook by itself, with the wheel and without this checkout (ARGS: -k 01_data)
+	$(BIN)/pytest tests/test_alone.py -m slow $(ARGS)
 
 train: install          ## tiny_train with ARGS, as in: make train ARGS="--config cpu --max_steps 20"
 	$(BIN)/tiny_train $(ARGS)
@@ -60,25 +65,25 @@ inference: install      ## Chat with the tuned model (tiny_chat with ARGS)
 demo: .venv/.browser    ## The chat as a web page (ARGS: any configuration key, --port, --browser)
 	$(BIN)/python .ci/demo.py $(ARGS)
 
-test-browser: .venv/.browser ## The chat page in a real browser; needs Chromium or Chrome
-	$(BIN)/python .ci/browser.py $(ARGS)
+test-browser: .venv/.browser ## The chat page in a real browser; needs Chromium or Chrome (ARGS: --page "--config cpu")
+	$(BIN)/pytest tests/test_browser.py -m browser $(ARGS)
 
-test-site: .venv/.browser ## Every page of the site in a real browser; needs Quarto, and Chromium or Chrome
-	$(BIN)/python .ci/pages.py
+test-site: .venv/.browser docs ## Every page of the site in a real browser; needs Quarto, and Chromium or Chrome
+	$(BIN)/pytest tests/test_site.py -m browser $(ARGS)
 
 .venv/.browser: .venv/.installed
 	@echo 'Installing Voilà and Playwright into .venv'
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline,browser]'
 	@touch $@
 
-faults: install         ## What users and machines do wrong, tried on the real commands (ARGS: groups, --quick)
-	$(BIN)/python .ci/faults.py $(ARGS)
+faults: install         ## What users and machines do wrong, tried on the real commands (ARGS: -k data)
+	$(BIN)/pytest tests/faults -m '' -n $(JOBS) $(ARGS)
 
-kills: install          ## The embedded model's run killed 30 times at random, and resumed (ARGS: --kills, --seed)
-	$(BIN)/python .ci/kills.py $(ARGS)
+kills: install          ## The embedded model's run killed 30 times at random, and resumed (ARGS: --kills 6)
+	$(BIN)/pytest tests/test_kills.py -m slow $(ARGS)
 
-test-gguf: .venv/.llama  ## GGUF files in llama.cpp itself, which is compiled for it (ARGS: folders of exports)
-	$(BIN)/python .ci/llama_cpp_test.py $(ARGS)
+test-gguf: .venv/.llama  ## GGUF files in llama.cpp itself, which is compiled for it (ARGS: --gguf FOLDERS)
+	$(BIN)/pytest tests/test_gguf.py -m gguf -s $(ARGS)
 
 .venv/.llama: .venv/.installed
 	@echo 'Compiling llama-cpp-python into .venv: some minutes'
@@ -89,16 +94,17 @@ bench: install          ## Benchmarks that this machine can run, into benchmarks
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 readme: install         ## README.md from nbs/index.ipynb
-	$(BIN)/python .ci/check.py readme
+	$(BIN)/python .ci/readme.py
 
 prepare: install        ## Before a commit: export, clean, README
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
-	$(BIN)/python .ci/check.py tidy
-	$(BIN)/python .ci/check.py readme
+	$(BIN)/python .ci/tidy.py
+	$(BIN)/python .ci/readme.py
 
 docs: install           ## The site in _docs with Quarto; without it, check every link and picture
-	$(BIN)/python .ci/check.py docs
+	$(BIN)/python .ci/docs.py
+	$(BIN)/pytest tests/test_docs.py --site
 
 clean:                  ## Remove what builds and docs leave; .venv and outputs stay
 	rm -rf build dist _docs _proc nbs/outputs *.egg-info

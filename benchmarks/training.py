@@ -26,10 +26,11 @@ def ours(a):
 
 def _dataset(a):
     "The rows that the default preset trains on"
+    from datasets import Dataset
+    from tiny_reasoning.data import to_messages
     from tiny_reasoning.splits import make_splits
-    from tiny_reasoning.trainer import to_dataset
     cfg = config(a)
-    return to_dataset(make_splits(cfg).train, cfg.data.system_prompt)
+    return Dataset.from_list([to_messages(o, cfg.data.system_prompt) for o in make_splits(cfg).train])
 
 def _sft(a, name, first, steps, model, tokenizer, **kwargs):
     "SFTTrainer with 2 rows × 4; what is not said here or in `kwargs` is TRL's or Unsloth's default"

@@ -36,7 +36,8 @@ class Reply:
     @property
     def answer(self):
         finished = self.done and not (self.stopped or self.cut_off)
-        return read_answer(self.text, strict=not finished)
+        marked = read_answer(self.text, strict=True) or answer_text(self.text, strict=True)
+        return marked or (read_answer(self.text) if finished else None)
     @property
     def speed(self): return self.tokens/self.seconds if self.seconds else 0.
 

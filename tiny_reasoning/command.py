@@ -92,8 +92,8 @@ def _advice(arg, p):
     "The flag of parser `p` that the unknown argument `arg` may have meant"
     flags = [o.lstrip('-') for o in p._option_string_actions]
     name = arg.lstrip('-').split('=')[0]
-    hint = nearest(name, flags) if arg.startswith('-') else None
-    return f'did you mean --{hint}?' if hint else '--help lists them all'
+    hint = ' or '.join(f'--{o}' for o in nearest(name, flags)) if arg.startswith('-') else ''
+    return f'did you mean {hint}?' if hint else '--help lists them all'
 
 # %% ../nbs/00b_command.ipynb #0b199549
 def parse_args(

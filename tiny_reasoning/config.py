@@ -6,12 +6,13 @@
 __all__ = ['Share', 'config_sections', 'config_keys', 'short_names', 'presets', 'log', 'smoke_values', 'TinyReasoningError',
            'ConfigError', 'error', 'visible', 'shorten', 'one_line', 'Section', 'ProjectConfig', 'ModelConfig',
            'LoraConfig', 'DataConfig', 'TrainingConfig', 'GrpoConfig', 'FormConfig', 'EvaluationConfig', 'Config',
-           'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'load_config', 'saved_config']
+           'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'show_machine', 'load_config', 'saved_config']
 
 # %% ../nbs/00_config.ipynb #984483dd
-import ctypes, difflib, logging, math, os, re, reprlib, types, typing, yaml
+import ctypes, difflib, logging, math, os, platform, re, reprlib, types, typing, yaml
 from dataclasses import asdict, field, fields
 from functools import reduce
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -123,9 +124,11 @@ class LoraConfig(Section):
     r:PositiveInt=16 # Rank
     lora_alpha:PositiveInt=32 # Scale: the update is multiplied by lora_alpha/r
     lora_dropout:Share=0. # Dropout before the adapter; 0 is fastest
+    use_rslora:bool=False # Multiply by lora_alpha/√r instead: rank-stabilised LoRA, for high ranks
+    use_dora:bool=False # DoRA: also train the length of each weight vector; slower, not through Unsloth
     init:str|None=None # Folder of an adapter of this shape to start from; none for a fresh one
     bias:Literal['none']='none' # No bias is trained: switching the adapter off would not give the base model back
-    target_modules:list[str]=field(default_factory=lambda: [f'{o}_proj' for o in 'q k v o gate up down'.split()]) # Linear layers that get an adapter
+    target_modules:list[str]=field(default_factory=lambda: [f'{o}_proj' for o in 'q k v o gate up down'.split()]) # Linear layers that get an adapter; `all-linear` for each but the last
 
 # %% ../nbs/00_config.ipynb #60329618
 @dataclass(config=_strict)
@@ -136,6 +139,8 @@ class DataConfig(Section):
     split:str='train' # Split to train on
     test_split:str='test' # Split to test on; where there is none, rows are set aside
     columns:dict|None=None # Our names and yours where we can't tell, such as `{question: prompt, answer: target}`; none to recognise them
+    answers:Literal['auto','number','text']='auto' # How answers compare; `auto` is as text where none of them is a number and all are a word or a few
+    scorer:str|None=None # Function of yours that judges each answer, such as `my.py:judge`; naming it runs the file
     task:dict|None=None # `reasoning_gym:<task>` only: its settings, such as `{min_terms: 2, max_terms: 3}`; none for its defaults
     templates:list[NonNegativeInt]|None=None # `reasoning_gym:gsm_symbolic` only: templates to draw from; none for all
     num_samples:Annotated[int, Field(ge=-1)]=2000 # Rows for training and validation together; -1 for all
@@ -167,6 +172,8 @@ class TrainingConfig(Section):
     auto_batch:bool|None=None # Pass the effective batch through the model whole, as far as it fits; none is on with CUDA, off without
     warmup_steps:NonNegativeInt=50 # Steps over which the learning rate rises
     max_steps:PositiveInt=250 # Optimiser steps
+    num_train_epochs:PositiveFloat|None=None # Passes through the training rows, in place of `max_steps`; none leaves it to that
+    early_stopping:PositiveInt|None=None # Validations in a row without a better one, after which training ends; none for no such end
     learning_rate:PositiveFloat=2e-4 # Peak learning rate
     logging_steps:PositiveInt=10 # Steps between training losses
     eval_steps:PositiveInt=50 # Steps between validation losses
@@ -199,6 +206,7 @@ class GrpoConfig(Section):
     temperature:PositiveFloat=1. # Of the replies in training; validation is greedy
     accuracy_weight:NonNegativeFloat=1. # What a right answer earns
     format_weight:NonNegativeFloat=0.1 # What reasoning in its tags with an answer after it earns
+    rewards:list[str]|None=None # Functions of yours that add to the reward, such as `my.py:shorter`; naming one runs its file
     sound:bool=False # Pay for a right answer only where no sum in the reply is false
     pass_rates:str|None=None # Leaves out questions that all replies got right, or none: `measure`, or a folder of `tiny_traces`; none for all
 
@@ -218,6 +226,7 @@ class EvaluationConfig(Section):
     max_new_tokens:PositiveInt=512 # Longest reply in tokens; the share cut off is reported
     batch_size:PositiveInt|None=None # Replies generated side by side; none: as many as fit on a GPU, 64 on a CPU
     prompts:bool|None=None # Ask base under other prompts too, and compare with its best; none is on with CUDA, off without
+    harness_shots:NonNegativeInt|None=None # Ask as lm-evaluation-harness asks GSM8K, after so many solved training questions; none for our own prompt
     samples:NonNegativeInt=0 # Replies sampled to each question besides the greedy one, for pass@k and maj@k
     temperature:PositiveFloat=0.7 # Of the samples
     top_p:Annotated[float, Field(gt=0, le=1)]=0.95 # Samples are drawn from the likeliest tokens that together have this probability
@@ -262,16 +271,35 @@ _short = dict(
 short_names = {n:f'{s}.{n}' for s,names in _short.items() for n in names.split()}
 short_names |= {'init':'lora.init', 'lora_r':'lora.r', 'lora_alpha':'lora.lora_alpha', 'batch_size':'training.per_device_train_batch_size'}
 
+# %% ../nbs/00_config.ipynb #1545ae38
+_elsewhere = { # Key -> what others call it
+    'training.learning_rate':'lr', 'training.max_steps':'steps', 'training.num_train_epochs':'epochs num_epochs',
+    'training.per_device_train_batch_size':'bs train_batch_size', 'training.gradient_accumulation_steps':'grad_accum accumulation_steps',
+    'training.warmup_steps':'warmup warmup_ratio', 'training.early_stopping':'patience early_stopping_patience',
+    'lora.r':'rank lora_rank', 'lora.lora_alpha':'alpha', 'lora.lora_dropout':'dropout', 'lora.use_rslora':'rslora', 'lora.use_dora':'dora',
+    'model.name':'model model_name model_name_or_path base_model', 'model.max_seq_length':'max_length cutoff_len',
+    'model.dtype':'bf16 fp16 torch_dtype', 'data.dataset_name':'dataset dataset_path', 'data.test_samples':'limit',
+    'project.output_dir':'out output', 'project.adapter_path':'adapter adapter_name_or_path', 'evaluation.max_new_tokens':'max_tokens',
+    'grpo.rewards':'reward_funcs', 'grpo.max_completion_length':'max_response_length'}
+_elsewhere = {o:key for key,names in _elsewhere.items() for o in names.split()}
+
 # %% ../nbs/00_config.ipynb #853ed3fe
 def nearest(
     name:str, # Mistyped key
     names=None # What it may be; by default every dotted and short name
-): # The nearest known key, or None
-    "The known key that looks most like `name`"
-    names = list(names or [*config_keys, *short_names])
-    leaf = name.split('.')[-1]
-    same_leaf = [o for o in names if o.split('.')[-1]==leaf]
-    return first(same_leaf or difflib.get_close_matches(name[:100], names, 1, 0.5))
+)->list: # Known keys; several where sections share a name, none where nothing looks like it
+    "What you may have meant by `name`: the key that others call so, or else those that look most like it"
+    names,leaf = list(names or [*config_keys, *short_names]), name.split('.')[-1].replace('-', '_')
+    key = _elsewhere.get(leaf)
+    ours = first(k for k,v in short_names.items() if v==key and '.' not in name) or key
+    if ours in names: return [ours]
+    leaves = {}
+    for o in names: leaves.setdefault(o.split('.')[-1], []).append(o)
+    close = first(difflib.get_close_matches(leaf[:100], leaves, 1, 0.75))
+    found = leaves.get(close, [])
+    short,dotted = ([o for o in found if ('.' in o)==d] for d in (False, True))
+    here = [o for o in dotted if o.split('.')[0]==name.split('.')[0]]
+    return here or (short if '.' not in name else []) or dotted
 
 # %% ../nbs/00_config.ipynb #8aeb8464
 def _full_key(name):
@@ -280,8 +308,8 @@ def _full_key(name):
     if key in config_keys: return key
     one = first(k for k in config_keys if k.startswith(f'{name}.'))
     if one: raise ConfigError(f'{name!r} is a section: give its keys, as in {one!r}')
-    hint = nearest(name)
-    advice = f'did you mean {hint!r}?' if hint else f'sections are {", ".join(config_sections)}'
+    hint = ' or '.join(map(repr, nearest(name)))
+    advice = f'did you mean {hint}?' if hint else f'sections are {", ".join(config_sections)}'
     raise ConfigError(f'unknown key {shorten(name)}; {advice}')
 
 # %% ../nbs/00_config.ipynb #76bd0452
@@ -379,19 +407,40 @@ def build(
 presets = {p.stem:p for p in sorted(Path(str(files('tiny_reasoning'))).glob('presets/*.yaml'))}
 
 # %% ../nbs/00_config.ipynb #cf18a4b3
-def has_cuda()->bool:
-    "Whether the CUDA driver is here and sees a device"
+def _driver():
+    "The CUDA driver, where it sees a device, and else None"
     for lib in ('libcuda.so.1', 'nvcuda.dll'):
         try: cuda = ctypes.CDLL(lib)
         except OSError: continue
         n = ctypes.c_int()
-        return cuda.cuInit(0)==0 and cuda.cuDeviceGetCount(ctypes.byref(n))==0 and n.value>0
-    return False
+        return cuda if cuda.cuInit(0)==0 and cuda.cuDeviceGetCount(ctypes.byref(n))==0 and n.value>0 else None
+
+def has_cuda()->bool:
+    "Whether the CUDA driver is here and sees a device"
+    return _driver() is not None
 
 # %% ../nbs/00_config.ipynb #2b27b844
 def pick_preset(): # Name of the preset, and the reason
     "The preset for this machine: `default` with CUDA, `cpu` without"
     return ('default','a CUDA device is here') if has_cuda() else ('cpu','no CUDA device was found')
+
+# %% ../nbs/00_config.ipynb #16cfea35
+def _gpu():
+    "The first GPU and its compute capability, in words; None without one"
+    cuda = _driver()
+    if not cuda: return
+    name,major,minor = ctypes.create_string_buffer(100), ctypes.c_int(), ctypes.c_int()
+    cuda.cuDeviceGetName(name, 100, 0)
+    for o,number in ((major, 75), (minor, 76)): cuda.cuDeviceGetAttribute(ctypes.byref(o), number, 0)  # the capability's two numbers
+    return f'{name.value.decode()} ({major.value}.{minor.value})'
+
+def show_machine():
+    "Print versions and GPU in one line, and what is missing without a GPU in another"
+    gpu = _gpu()
+    versions = {o:version(o) for o in 'torch transformers trl peft'.split()}
+    print(', '.join([f'Python {platform.python_version()}', *(f'{k} {v}' for k,v in versions.items()), gpu or 'no GPU']))
+    if not gpu: print('The presets default, grpo and reason need a GPU; without one you get cpu, grpo_cpu or reason_cpu, which are smaller. '
+        'Colab has GPUs under Runtime, Change runtime type')
 
 # %% ../nbs/00_config.ipynb #12a5ee71
 log = logging.getLogger('tiny_reasoning')

@@ -4,15 +4,19 @@
 
 # %% auto #0
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_number', 'read_answer',
-           'same_answer', 'split_solution', 'to_row', 'row_error', 'question_key', 'contradictions', 'filter_rows',
-           'answer_text', 'given_answer', 'score', 'n_tokens', 'ngram_overlaps', 'fingerprint']
+           'same_answer', 'in_words', 'split_solution', 'to_row', 'row_error', 'question_key', 'contradictions',
+           'filter_rows', 'answer_text', 'plain_words', 'read_choice', 'given_answer', 'score', 'load_function',
+           'call_function', 'own_judge', 'within', 'apply_template', 'encode', 'opening', 'reply_tokens', 'to_tokens',
+           'learned_text', 'ngram_overlaps', 'fingerprint']
 
 # %% ../nbs/01_data.ipynb #b453bf32
-import hashlib, re, unicodedata
+import ctypes, hashlib, queue, re, threading, unicodedata
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
+from runpy import run_path
 from fastcore.basics import first
 from .config import *
 
@@ -229,6 +233,16 @@ def _as_text(value, what, kinds=str):
         raise TinyReasoningError(f'the {what} has half a character (a lone surrogate) in it: {shorten(text)}')
     return text.strip()
 
+# %% ../nbs/01_data.ipynb #d1f03cdb
+_word = r"[^\W\d_]+(?:['’-][^\W\d_]+)*"
+_few_words = re.compile(rf'[(*`]*{_word}(?: {_word}){{0,2}}[)*`.]*')
+
+def in_words(
+    answer:str, # As written
+)->bool:
+    "Whether an answer is a word or a few: letters alone, in brackets perhaps"
+    return bool(_few_words.fullmatch(answer))
+
 # %% ../nbs/01_data.ipynb #4bdee835
 _says = re.compile(r'.*\banswer(?:\s+is\b\s*:?|:)\s*', re.I)
 
@@ -246,7 +260,7 @@ def split_solution(
     if m := _says.match(last): return text, last[m.end():], 'answer is'
     before,tag,last = text.rpartition('</think>')
     if tag and read_number(last): return before, last, tag
-    alone = read_number(text) or len(text.split())<2
+    alone = read_number(text) or len(text.split())<2 or in_words(text)
     return ('', text, '') if alone else (text, '', '')
 
 # %% ../nbs/01_data.ipynb #e20f84a0
@@ -279,7 +293,7 @@ def row_error(
     if row.get('error'): return row['error']
     if not row['question'] or solution and not row['reasoning']: return 'empty'
     if not row['answer']: return 'without an answer'
-    if 'scorer' in row: return None
+    if {'scorer','choices','judge'} & row.keys(): return None  # judged in another way than as numbers
     if _value(row['answer']) is None: return 'answer is not one number'
     if row['reasoning'] and not _in_last_line(row): return 'contradicts its answer'
 
@@ -301,6 +315,12 @@ def question_key(
     "Hash of `question`'s words, numbers and mathematical signs; case, spaces and other punctuation make no difference"
     return hashlib.sha256(' '.join(_parts(question)).encode()).hexdigest()[:16]
 
+# %% ../nbs/01_data.ipynb #1287267a
+def _same_as(answer):
+    "What two answers have in common that are the same: a number, or words without case and marks"
+    value = _value(answer)
+    return plain_words(answer) if value is None else value
+
 # %% ../nbs/01_data.ipynb #9cc4d046
 def contradictions(
     rows, # Rows from `to_row`
@@ -309,7 +329,7 @@ def contradictions(
     "The questions to which `rows` give different answers"
     answers = {}
     for row in rows:
-        if not fault(row): answers.setdefault(question_key(row['question']), set()).add(_value(row['answer']))
+        if not fault(row): answers.setdefault(question_key(row['question']), set()).add(_same_as(row['answer']))
     return {k for k,v in answers.items() if len(v)>1}
 
 # %% ../nbs/01_data.ipynb #0496c891
@@ -353,39 +373,174 @@ def answer_text(
     m = _says.match(lines[-1])
     return lines[-1][m.end() if m else 0:].strip('`*. ') or None
 
+# %% ../nbs/01_data.ipynb #e8f82049
+def plain_words(
+    text:str, # An answer in words
+)->str:
+    "`text` without case, marks, brackets and punctuation at its ends"
+    return ' '.join(text.casefold().split()).strip('*`_$()[]{}"“”\'.,:;! ')
+
+# %% ../nbs/01_data.ipynb #8c6efcc0
+def _named(choices, text):
+    "Which of `choices` the `text` names, in order"
+    plain = {plain_words(o):o for o in choices}
+    def find(o): return re.escape(o.upper()) if len(o)==1 else f'(?i:{re.escape(o)})'
+    parts = '|'.join(map(find, sorted(plain, key=len, reverse=True)))
+    return [plain[plain_words(o)] for o in re.findall(rf'(?<!\w)(?:{parts})(?!\w)', text)]
+
+def read_choice(
+    choices, # Answers that there could be
+    text:str, # A reply
+    strict:bool=False, # Only what follows `**Final Answer:**`
+): # One of `choices`, or None
+    "The one choice named after the answer mark; without one, if not `strict`, the last that the reply names"
+    _,mark,after = text.rpartition(answer_mark)
+    line = after.strip().partition('\n')[0]
+    whole = first(o for o in choices if mark and plain_words(o)==plain_words(line))
+    found = _named(choices, line if mark else text)
+    if mark: return whole or (found[0] if len(set(found))==1 else None)
+    return found[-1] if found and not strict else None
+
 # %% ../nbs/01_data.ipynb #7ed8fab3
 def given_answer(
     row:dict, # answer
     text:str, # A reply
     strict:bool=False, # Only what follows `**Final Answer:**`
 ): # Text, or None
-    "What a reply answers: a number where the correct answer is one"
+    "What a reply answers: one of the row's choices where it has some, a number where the correct answer is one, or else text"
+    if 'judge' in row: return answer_text(text, strict)
+    if row.get('choices'): return read_choice(row['choices'], text, strict)
     return (answer_text if _value(row['answer']) is None else read_answer)(text, strict)
 
 # %% ../nbs/01_data.ipynb #3c19c9f0
 def score(
-    row:dict, # answer, and perhaps scorer, a function of text
+    row:dict, # answer, and perhaps scorer or judge, functions of text, or choices
     text:str, # A reply
     strict:bool=False, # Only what follows `**Final Answer:**`
 )->float: # 0 to 1, which is correct
     "What the answer in a reply is worth; 0 if its scorer fails"
     gold,scorer,answer = row['answer'], row.get('scorer'), given_answer(row, text, strict)
     if answer is None: return 0.
+    if 'judge' in row: return row['judge'](answer)
+    if 'choices' in row: return float(plain_words(answer)==plain_words(gold))
     number = _value(gold) is not None
     if number and same_answer(gold, answer): return 1.
     try: res = float(scorer(answer)) if scorer else 0.
     except Exception: return 0.
-    return float(res>=1) if number else min(max(res, 0.), 1.)
+    return float(res>=1) if number else min(res, 1.) if res>0 else 0.  # `nan` is not above 0
 
-# %% ../nbs/01_data.ipynb #24623037
-def n_tokens(
+# %% ../nbs/01_data.ipynb #ce52ea7e
+def load_function(
+    spec:str, # File and function, such as `my.py:judge`
+    key:str, # The configuration's key that names it, for the error
+): # The function
+    "The function that you name, after running the file it is in; raises `ConfigError`"
+    path,_,name = spec.rpartition(':')
+    file = Path(path).expanduser()
+    if not (path and file.is_file()): raise ConfigError(f'{key}: got {shorten(spec)}; allowed: a file and a function in it, such as my.py:judge')
+    try: f = run_path(str(file)).get(name)
+    except Exception as e: raise ConfigError(f'{key}: {path} fails: {type(e).__name__}: {one_line(e)}') from e
+    if not callable(f): raise ConfigError(f'{key}: {path} has no function {shorten(name)}')
+    return f
+
+# %% ../nbs/01_data.ipynb #2392f0ee
+def call_function(
+    f, # From `load_function`
+    key:str, # The configuration's key that names it, for the error
+    text:str, # Its first argument
+    row:dict, # Its second argument: question, reasoning and answer
+)->float:
+    "What `f` says of `text`, a number; a `TinyReasoningError` in one line where it fails"
+    try: return float(f(text, {k:row.get(k, '') for k in ('question','reasoning','answer')}))
+    except Exception as e:
+        why = f'{type(e).__name__}: {one_line(e)}'
+        raise TinyReasoningError(f'{key}: {getattr(f, "__name__", "it")}({shorten(text, 60)}, row) fails: {why}') from e
+
+def own_judge(
+    f, # From `load_function`
     row:dict, # question, reasoning, answer
+): # Function of an answer
+    "What `score` asks instead of comparing: `f`, held to 0 to 1"
+    return lambda answer: min(max(call_function(f, 'data.scorer', answer, row), 0.), 1.)
+
+# %% ../nbs/01_data.ipynb #4712df3c
+def within(
+    seconds:float, # How long to wait
+    f, # What to call
+    *args, # Its arguments
+):
+    "`f(*args)`; a `TimeoutError` where it takes longer than `seconds`, and its thread ends"
+    done = queue.SimpleQueue()
+    def run():
+        try: done.put((f(*args), None))
+        except BaseException as e: done.put((None, e))  # also the one below
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try: res,e = done.get(timeout=seconds)
+    except queue.Empty:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+        raise TimeoutError(f'no end after {seconds:g} s') from None
+    if e: raise e
+    return res
+
+# %% ../nbs/01_data.ipynb #f2fe78c2
+def apply_template(
     tokenizer, # With a chat template
-    system_prompt:str # Opens the conversation
-)->int:
-    "Length of the whole conversation in tokens"
-    ex = to_messages(row, system_prompt)
-    return len(tokenizer.apply_chat_template(ex['prompt']+ex['completion'], return_dict=True)['input_ids'])
+    messages:list, # A conversation, or a list of them
+    **kwargs # Of `apply_chat_template`
+): # Tokens or text
+    "What the chat template makes of `messages`; raises `TinyReasoningError` where it fails, or doesn't end"
+    f = partial(tokenizer.apply_chat_template, messages, **kwargs)
+    try: return within(20+len(messages)/10, f)
+    except Exception as e: raise TinyReasoningError(f'the chat template fails: {one_line(e, 200)}') from None
+
+# %% ../nbs/01_data.ipynb #d4f30fea
+def encode(
+    tokenizer, # With a chat template
+    prompts:list, # Conversations: lists of messages
+    **kwargs # Of `apply_chat_template`: `padding=True, return_tensors='pt'` gives tensors padded on the left
+): # input_ids and attention_mask
+    "Tokens of `prompts` up to the model's turn"
+    return apply_template(tokenizer, prompts, add_generation_prompt=True, return_dict=True, **kwargs)
+
+# %% ../nbs/01_data.ipynb #5d2d64ec
+def opening(
+    tokenizer, # That made `prompt`
+    prompt:list, # Tokens up to the model's turn, from `encode`
+)->str:
+    "What the prompt already says of the reply: `<think>` and the spaces after it, or nothing"
+    found = re.search(r'<think>\s*$', tokenizer.decode(prompt[-12:]))
+    return found[0] if found else ''
+
+# %% ../nbs/01_data.ipynb #136382f9
+def reply_tokens(
+    text:str, # A reply
+    tokenizer, # That made `prompt`
+    prompt:list, # Tokens up to the model's turn, from `encode`
+)->list:
+    "Tokens of what the model still has to write of `text` after `prompt`"
+    begun = opening(tokenizer, prompt)
+    rest = text.removeprefix(begun) if text.startswith(begun) else text.removeprefix('<think>').lstrip()
+    return tokenizer(rest, add_special_tokens=False).input_ids
+
+# %% ../nbs/01_data.ipynb #36d5e800
+def to_tokens(
+    row:dict, # question, reasoning, answer
+    tokenizer, # From `load_model`, whose eos ends a reply
+    system_prompt:str='', # Opens the conversation
+)->dict: # input_ids, and labels, which are -100 where the model only reads
+    "The conversation as the model reads and learns it"
+    prompt = encode(tokenizer, [to_prompt(row['question'], system_prompt)]).input_ids[0]
+    learned = [*reply_tokens(to_reply(row), tokenizer, prompt), tokenizer.eos_token_id]
+    return dict(input_ids=prompt+learned, labels=[-100]*len(prompt)+learned)
+
+# %% ../nbs/01_data.ipynb #45af89d3
+def learned_text(
+    tokens:dict, # From `to_tokens`
+    tokenizer, # That made them
+)->str:
+    "What the model learns to write, with the end"
+    return tokenizer.decode([o for o in tokens['labels'] if o!=-100])
 
 # %% ../nbs/01_data.ipynb #97cf7042
 def _runs(question, n):

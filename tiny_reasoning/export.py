@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['max_kl', 'next_logits', 'kl_divergence', 'plain_model', 'proof_rows', 'reference_outputs', 'verify', 'save_merged',
            'open_merged', 'prove_gguf', 'write_ollama', 'check_dest', 'swap_in', 'check_room', 'gguf_kinds',
-           'check_early', 'export', 'main']
+           'check_early', 'public_config', 'copy_adapter', 'export', 'main']
 
 # %% ../nbs/04d_export.ipynb #c08afd0b
 import glob, os, shutil
@@ -38,10 +38,10 @@ def next_logits(
     import torch
     res = []
     for p,r in zip(prompts, replies):
-        start = tokenizer.apply_chat_template(p, tokenize=False, add_generation_prompt=True)
-        before,after = (tokenizer(o, add_special_tokens=False).input_ids for o in (start, r))
-        x = torch.tensor([before+after[:n]], device=model.device)
-        with torch.inference_mode(): out = model(input_ids=x, logits_to_keep=len(after[:n])+1)
+        before = encode(tokenizer, [p]).input_ids[0]
+        after = reply_tokens(r, tokenizer, before)[:n]
+        x = torch.tensor([before+after], device=model.device)
+        with torch.inference_mode(): out = model(input_ids=x, logits_to_keep=len(after)+1)
         res.append(out.logits[0].float().cpu())
     return res
 
@@ -129,6 +129,7 @@ def save_merged(
     model.generation_config = GenerationConfig(do_sample=False, **ends)
     with quiet_loading(): model.to(getattr(torch, dtype)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    for o in Path(folder).glob('*.safetensors'): usual_mode(o)
 
 # %% ../nbs/04d_export.ipynb #701dd8b8
 def open_merged(
@@ -212,11 +213,11 @@ def check_room(
 
 # %% ../nbs/04d_export.ipynb #ac000016
 def gguf_kinds(
-    to:str, # 'merged' or 'gguf'
+    to:str, # 'merged', 'gguf' or 'adapter'
     quants:list=None, # Keys of `gguf_quants`; 'f16' and 'q8_0' unless given
-)->list: # Formats to write, none for 'merged'
+)->list: # Formats to write, none for the others
     "The GGUF formats that were asked for; raises `ConfigError`"
-    if to not in ('merged','gguf'): raise ConfigError(f'to: got {shorten(to)}; allowed: merged | gguf')
+    if to not in ('merged','gguf','adapter'): raise ConfigError(f'to: got {shorten(to)}; allowed: merged | gguf | adapter')
     wrong = first(o for o in quants or () if o not in gguf_quants)
     if wrong: raise ConfigError(f'quants: got {shorten(wrong)}; allowed: {" | ".join(gguf_quants)}')
     if quants and to!='gguf': raise ConfigError('quants: they are formats of GGUF; add --to gguf')
@@ -288,14 +289,37 @@ def _describe(part, cfg, path, digest, proofs, repo):
                       cfg.data.system_prompt, cfg.evaluation.max_new_tokens)
     atomic_write_text(part/'README.md', str(card))
 
+# %% ../nbs/04d_export.ipynb #9c1aaa42
+_for_peft = 'adapter_*', 'tokenizer*', 'chat_template*', 'special_tokens_map.json', 'vocab*', 'merges*', 'added_tokens.json', 'questions.txt'
+
+def public_config(
+    cfg:Config, # Of a training
+)->Config:
+    "`cfg` as strangers may read it: without paths of your machine, and without functions of yours"
+    d,model = cfg.data, replace(cfg.model, name=cfg.model.name if cfg.model.name==embedded else public_name(cfg.model.name))
+    return replace(cfg, project=replace(cfg.project, output_dir='outputs', adapter_path='outputs/lora_adapter'), model=model,
+        lora=replace(cfg.lora, init=None), data=replace(d, dataset_name=public_name(d.dataset_name), scorer=None),
+        grpo=replace(cfg.grpo, rewards=None, pass_rates=None))
+
+def copy_adapter(
+    path, # The adapter's folder
+    dest, # An empty folder
+):
+    "Put into `dest` what others need of the adapter in `path`"
+    for o in sorted({f for p in _for_peft for f in Path(path).glob(p) if f.is_file()}): shutil.copyfile(o, Path(dest)/o.name)
+    own = trained_with(path)
+    if not own: return
+    name_base(dest, public_base(own.model.name))
+    public_config(own).save(Path(dest)/'config.yaml')
+
 # %% ../nbs/04d_export.ipynb #158e1d3e
-def _export(cfg, path, kinds, dest, repo):
+def _export(cfg, path, to, kinds, dest, repo):
     "As `export`, where nobody else writes beside `dest`; the names of its files"
     put_aside(dest.parent, _leftovers(dest))
     with TemporaryDirectory(prefix=f'.{dest.name}-', suffix='.part', dir=dest.parent) as tmp:
         part,digest = Path(tmp)/dest.name,adapter_digest(path)
         part.mkdir()
-        proofs = _make(part, cfg, path, kinds)
+        proofs = copy_adapter(path, part) if to=='adapter' else _make(part, cfg, path, kinds)
         _describe(part, cfg, path, digest, proofs, repo)
         names = sorted(o.relative_to(part).as_posix() for o in part.rglob('*') if o.is_file())
         swap_in(part, dest)
@@ -311,19 +335,19 @@ def _check_adapter(cfg):
 # %% ../nbs/04d_export.ipynb #ac000020
 def export(
     cfg:Config, # Model, data and where the adapter is
-    to:str='merged', # `merged`: a 16-bit folder; `gguf`: GGUF files and a Modelfile for Ollama as well
+    to:str='merged', # `merged`: a 16-bit folder; `gguf`: GGUF files and a Modelfile for Ollama as well; `adapter`: the adapter alone
     dest:str='', # Folder for it; `export` in `output_dir` unless given. An export that is there moves to `replaced` beside it
     push:str='', # Upload it to this repository on the Hub, `name/of-model`; nothing is uploaded unless you give one
     quants:list[str]=None, # GGUF formats: f16, q8_0, q5_1, q5_0, q4_0; the first two unless given
 )->Path: # The folder
-    "Merge base and adapter, prove that the model answers as they do, and describe it; raises `TinyReasoningError`"
+    "Merge base and adapter, prove that the model answers as they do, and describe it, or copy the adapter; raises `TinyReasoningError`"
     from safetensors import SafetensorError
     kinds,path = gguf_kinds(to, quants),_check_adapter(cfg)
     dest = check_dest(dest or Path(cfg.project.output_dir)/'export')
     if kinds: check_early(cfg.model.name)
     api = hub_api(push) if push else None
     with lock_folder(dest.parent, doing='an export'):
-        try: names = _export(cfg, path, kinds, dest, push)
+        try: names = _export(cfg, path, to, kinds, dest, push)
         except (OSError, SafetensorError) as e:
             raise TinyReasoningError(f'Cannot write the export into {str(dest)!r}: {getattr(e, "strerror", None) or one_line(e)}') from None
         log.info(f'Exported to {dest}')

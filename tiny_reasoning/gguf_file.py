@@ -16,6 +16,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from .config import *
+from .data import apply_template
 
 # %% ../nbs/04b_gguf.ipynb #afb96514
 def permute_rope(
@@ -231,6 +232,16 @@ def write_gguf(
         _write_weights(w, where, config, kind)
     finally: w.close()
 
+# %% ../nbs/04b_gguf.ipynb #0f3396e2
+@lru_cache(1)
+def _reader(path, written):
+    import gguf
+    return gguf.GGUFReader(path)
+
+def _open_gguf(path):
+    "What `gguf` reads of the file at `path`, whose last reader is kept"
+    return _reader(Path(path).resolve(), Path(path).stat().st_mtime_ns)
+
 # %% ../nbs/04b_gguf.ipynb #b646bc94
 def read_gguf(
     path, # From `write_gguf`
@@ -238,7 +249,7 @@ def read_gguf(
 )->float: # Largest change of a weight, as a share of the largest in its matrix
     "Put the weights of a GGUF file into `model`; raises `TinyReasoningError` where one is left over"
     import gguf, torch
-    tensors,far = {o.name:o for o in gguf.GGUFReader(path).tensors},0.
+    tensors,far = {o.name:o for o in _open_gguf(path).tensors},0.
     for k,p in model.named_parameters():
         t,heads,old = tensors.pop(gguf_name(k, model.config)),rope_heads(k, model.config),p.data
         x = gguf.quants.dequantize(t.data, t.tensor_type).reshape(p.shape)
@@ -253,8 +264,8 @@ def read_tokenizer(
     path, # From `write_gguf`
 ): # tokenizers.Tokenizer
     "The tokenizer that llama.cpp builds from a GGUF file"
-    from gguf import GGUFReader, TokenType as T
-    fields = GGUFReader(path).fields
+    from gguf import TokenType as T
+    fields = _open_gguf(path).fields
     def of(k): return fields[f'tokenizer.ggml.{k}'].contents()
     tokens = of('tokens')
     special = [o for o,kind in zip(tokens, of('token_type')) if kind in (T.CONTROL, T.USER_DEFINED)]
@@ -277,11 +288,11 @@ def check_tokenizer(
 
 # %% ../nbs/04b_gguf.ipynb #aa000025
 _roles = dict(system='SYSTEM', user='USER', assistant='REPLY')
+_again = dict(role='user', content='AGAIN')  # some templates write the last reply in another way
 
 def _render(tokenizer, messages, **kwargs):
     "What the chat template makes of `messages`; a `TinyReasoningError` where it refuses them"
-    try: return tokenizer.apply_chat_template(messages, tokenize=False, **kwargs)
-    except Exception as e: raise TinyReasoningError(f'the chat template fails: {one_line(e, 200)}') from None
+    return apply_template(tokenizer, messages, tokenize=False, **kwargs)
 
 # %% ../nbs/04b_gguf.ipynb #aa000051
 def _begin(pieces, bos):
@@ -296,8 +307,8 @@ def split_chat_template(
 )->dict: # Role -> the text before its message; also `begin` of all, `end` of a message, and `reply`, where a reply begins
     "The chat template in pieces; raises `TinyReasoningError` where it does more than put them together"
     talk = [dict(role=k, content=v) for k,v in _roles.items()]
-    text = _render(tokenizer, talk)
-    *before,end = re.split('|'.join(_roles.values()), text)
+    text = _render(tokenizer, [*talk, _again])
+    *before,_,end = re.split('|'.join([*_roles.values(), 'AGAIN']), text)
     res = dict(zip(_roles, [before[0], *(o.removeprefix(end) for o in before[1:])]), end=end)
     res |= _begin(res, tokenizer.bos_token or '')
     longer = [*talk, *talk[1:], talk[1]]

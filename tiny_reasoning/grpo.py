@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['reward_functions', 'group_config', 'question_order', 'to_questions', 'without_autocast', 'rollout', 'GroupTrainer',
            'hidden_states_only', 'log_probs', 'left_to_right_padding', 'measure_pass_rates', 'load_pass_rates',
-           'filter_by_pass_rate', 'GroupProgress', 'Samples', 'samples_table', 'settle_dtypes', 'rows_at_once',
-           'make_group_trainer']
+           'filter_by_pass_rate', 'GroupProgress', 'SampleGroup', 'Samples', 'samples_table', 'settle_dtypes',
+           'rows_at_once', 'own_rewards', 'make_group_trainer']
 
 # %% ../nbs/03b_grpo.ipynb #b0009aab
 import json, random, time
@@ -19,6 +19,7 @@ from fastcore.basics import patch
 from fastcore.xml import Div, P, Pre, Table, Td, Th, Tr, to_xml
 from torch.utils.checkpoint import checkpoint
 from transformers import TrainerCallback
+from typing_extensions import TypedDict
 from trl import GRPOConfig, GRPOTrainer
 from .config import *
 from .files import *
@@ -32,6 +33,7 @@ from .traces import false_sums, pass_rates
 # %% ../nbs/03b_grpo.ipynb #b0017334
 def reward_functions(
     rows:list, # Rows from `make_splits`
+    begun:str='', # What each prompt says of the reply already, from `opening`
     reasoning:bool=True, # Shall a reply reason before it answers?
     sound:bool=False, # Is a right answer worth nothing where a sum before it is false?
 )->list: # Functions of completions, and of their indices in `rows`, as TRL calls them
@@ -39,9 +41,9 @@ def reward_functions(
     def worth(row, text): return 0. if sound and false_sums(text) else score(row, text)
     def right(completions, row, log_extra=lambda *args: None, **kwargs):
         log_extra('row', row)
-        return [worth(rows[i], o[0]['content']) for i,o in zip(row, completions)]
+        return [worth(rows[i], begun+o[0]['content']) for i,o in zip(row, completions)]
     def in_format(completions, **kwargs):
-        return [float(has_format(o[0]['content'], reasoning)) for o in completions]
+        return [float(has_format(begun+o[0]['content'], reasoning)) for o in completions]
     return [right, in_format]
 
 # %% ../nbs/03b_grpo.ipynb #0ee5a2a9
@@ -125,7 +127,8 @@ def rollout(
     mine = len(prompts)//n
     first = processes().process_index*mine
     ids = [o['ids'] for g in groups[first:first+mine] for o in g]
-    prompt_ids = encode(t.processing_class, prompts).input_ids
+    asked = encode(t.processing_class, prompts[::n]).input_ids
+    prompt_ids = [o for o in asked for _ in range(n)]
     return dict(prompt_ids=prompt_ids, completion_ids=ids, logprobs=None)
 
 # %% ../nbs/03b_grpo.ipynb #b004599c
@@ -156,15 +159,29 @@ def facts(self:GroupTrainer):
 
 # %% ../nbs/03b_grpo.ipynb #b004f447
 @patch
+def _of_all(self:GroupTrainer, batch):
+    "The batches of all processes as one, padded to the longest"
+    a = self.accelerator
+    def whole(k, v):
+        if not v.dim(): return v
+        if v.dim()>1: v = a.pad_across_processes(v, dim=1, pad_first=k.startswith('prompt'))
+        return a.gather(v)
+    return {k:whole(k, v) for k,v in batch.items()}
+
+# %% ../nbs/03b_grpo.ipynb #fd2a3e84
+@patch
 def drop_zero_advantage(self:GroupTrainer,
     batch:dict, # Replies with masks and advantages, from TRL
 )->dict:
-    "The rows of `batch` whose advantage is not 0, longest replies first; all with several processes"
-    length,some = batch['completion_mask'].sum(1), batch['advantages']!=0
-    if self.args.world_size>1: some = torch.ones_like(some)  # all pass through the model together
-    elif not some.any(): some[length.argmin()] = True  # a gradient of zeros
-    order = length.argsort(descending=True, stable=True)
-    order = order[some[order]]
+    "This process's share of the rows whose advantage is not 0, longest replies first"
+    n,me = self.args.world_size, self.args.process_index
+    if n>1: batch = self._of_all(batch)
+    length,idle = batch['completion_mask'].sum(1), batch['advantages']==0
+    short = length.argsort()
+    first = short[idle[short].long().argsort(stable=True)]  # those that teach, then the shortest of the others
+    teach = max(1, int((~idle).sum()))
+    some = first[:-(-teach//n)*n]  # as many for each process; an idle row adds a gradient of zeros
+    order = some[length[some].argsort(descending=True, stable=True)][me::n]
     return {k:v[order] if v.dim() else v for k,v in batch.items()}
 
 # %% ../nbs/03b_grpo.ipynb #4136043c
@@ -197,11 +214,10 @@ def hidden_states_only(
 
 # %% ../nbs/03b_grpo.ipynb #c69553ed
 def _of_some(head, temperature, hidden, tokens):
-    "Log-probabilities of `tokens` after the states `hidden`, and entropies in nats, [tokens] each"
-    logits = head(hidden).float()/temperature
-    total = logits.logsumexp(-1)
-    with torch.no_grad(): entropy = total - ((logits-total[:,None]).exp()*logits).sum(-1)
-    return logits.gather(1, tokens[:,None])[:,0] - total, entropy
+    "Log-probabilities of `tokens` after the states `hidden`: [tokens]"
+    logits = head(hidden).float()
+    if temperature!=1: logits = logits/temperature
+    return logits.gather(1, tokens[:,None])[:,0] - logits.logsumexp(-1)
 
 # %% ../nbs/03b_grpo.ipynb #8dc3ecba
 def log_probs(
@@ -210,23 +226,21 @@ def log_probs(
     tokens, # [tokens]
     temperature:float=1., # Logits are divided by it
     most:int=2**26, # Logits in memory at once
-)->list: # Log-probabilities and entropies in nats, [tokens] each
+): # [tokens]
     "Log-probabilities of `tokens`, some at a time; the backward pass computes their logits again"
     size = max(1, most//len(head.weight))
     some = zip(hidden.split(size), tokens.split(size))
-    res = [checkpoint(_of_some, head, temperature, *o, use_reentrant=False) for o in some]
-    return [torch.cat(o) for o in zip(*res)]
+    return torch.cat([checkpoint(_of_some, head, temperature, *o, use_reentrant=False) for o in some])
 
 # %% ../nbs/03b_grpo.ipynb #b005ebbf
 def left_to_right_padding(
     ids, # Prompts padded on the left, then completions padded on the right, [rows, length]
     mask, # 1 where there is a token
-)->tuple: # ids and mask, [rows, longest row]
-    "The same rows, each moved to begin with its first token"
-    n = mask.sum(1, keepdim=True)
-    at = torch.arange(int(n.max()), device=ids.device)[None]
+): # ids, [rows, longest row]
+    "The same rows, each moved to begin with its first token; anything may follow its last"
+    at = torch.arange(int(mask.sum(1).max()), device=ids.device)[None]
     first = mask.argmax(1, keepdim=True)
-    return ids.gather(1, (at+first).clamp(max=ids.shape[1]-1)), (at<n).long()
+    return ids.gather(1, (at+first).clamp(max=ids.shape[1]-1))
 
 # %% ../nbs/03b_grpo.ipynb #c33e89fa
 def _states_before(mask, n):
@@ -249,16 +263,16 @@ def _get_per_token_logps_and_entropies(
     trl_s,bare = GRPOTrainer._get_per_token_logps_and_entropies, self.accelerator.unwrap_model(model)
     if _scaled(bare.config):
         return trl_s(self, model, input_ids, attention_mask, logits_to_keep, *args, **kwargs)
-    ids,mask = left_to_right_padding(input_ids, attention_mask)
+    ids = left_to_right_padding(input_ids, attention_mask)
     there = attention_mask[:,-logits_to_keep:].bool()
     tokens = input_ids[:,-logits_to_keep:][there]
     rows,before = (o[there] for o in _states_before(attention_mask, logits_to_keep))
     with self.accelerator.autocast():
         with hidden_states_only(bare) as head:
-            hidden = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+            hidden = model(input_ids=ids, use_cache=False).logits
         found = log_probs(head, hidden[rows, before], tokens, self.temperature)
-    def spread(o): return o.new_zeros(there.shape).masked_scatter(there, o)
-    return *map(spread, found), None
+    res = found.new_zeros(there.shape).masked_scatter(there, found)
+    return res, -res.detach(), None
 
 # %% ../nbs/03b_grpo.ipynb #fb6bb309
 def _means(rows, replies, reasoning=True):
@@ -356,6 +370,25 @@ def _sample_group(trainer, rows, step):
     return dict(step=step, question=row['question'], answer=row['answer'], replies=replies)
 
 # %% ../nbs/03b_grpo.ipynb #0550335e
+class _SampleReply(TypedDict):
+    text:str
+    right:float
+    format:float
+    advantage:float
+
+class SampleGroup(TypedDict):
+    "A line of `samples.jsonl`"
+    step:int
+    question:str
+    answer:str
+    replies:list[_SampleReply]
+
+def _read_groups(path):
+    "The lines of `samples.jsonl` with what they say; without half a line at the end"
+    if not path.exists(): return []
+    lines = path.read_text(encoding='utf-8', errors='replace').split('\n')[:-1]
+    return [(o, from_json(o, SampleGroup, f'{path}, line {i}')) for i,o in enumerate(lines, 1)]
+
 class Samples(TrainerCallback):
     "Appends a group of each logged step to `samples.jsonl`, the first that teaches something"
     def __init__(self,
@@ -367,15 +400,13 @@ class Samples(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         if not state.is_world_process_zero: return
-        text = self.path.read_text() if self.path.exists() else ''
-        lines = text.split('\n')[:-1]  # without half a line at the end
-        kept = [o for o in lines if json.loads(o)['step']<=state.global_step]
+        kept = [line for line,o in _read_groups(self.path) if o['step']<=state.global_step]
         atomic_write_text(self.path, ''.join(f'{o}\n' for o in kept))
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if not state.is_world_process_zero or 'reward' not in logs: return
         group = _sample_group(self.trainer, self.rows, state.global_step)
-        with self.path.open('a') as f: f.write(json.dumps(group, ensure_ascii=False)+'\n')
+        with self.path.open('a', encoding='utf-8', errors='backslashreplace') as f: f.write(json.dumps(group, ensure_ascii=False)+'\n')
 
 # %% ../nbs/03b_grpo.ipynb #b008188d
 def _group_table(g):
@@ -392,7 +423,7 @@ def samples_table(
     n:int=2, # Groups, spread over the run
 ): # HTML, which a notebook shows
     "Some groups of sample replies with their rewards and advantages"
-    groups = [json.loads(o) for o in Path(path).read_text().splitlines()]
+    groups = [o for _,o in _read_groups(Path(path))]
     some = [groups[round(i*(len(groups)-1)/max(n-1, 1))] for i in range(min(n, len(groups)))]
     return Div(*(o for g in some for o in _group_table(g)))
 
@@ -424,6 +455,20 @@ def _datasets(rows, validation, cfg):
     each = (rows, order), (validation, range(len(validation)))
     return [to_questions(*o, cfg.data.system_prompt) for o in each]
 
+# %% ../nbs/03b_grpo.ipynb #089c4a44
+def own_rewards(
+    specs, # Such as `['my.py:shorter']`; None for none
+    rows:list, # Rows from `make_splits`
+)->list: # Functions of completions, and of their indices in `rows`, as TRL calls them
+    "Reward functions from your files, which are run; raises `ConfigError`"
+    def one(spec):
+        f = load_function(spec, 'grpo.rewards')
+        def reward(completions, row, **kwargs):
+            return [call_function(f, 'grpo.rewards', o[0]['content'], rows[i]) for i,o in zip(row, completions)]
+        reward.__name__ = f.__name__
+        return reward
+    return [one(o) for o in specs or ()]
+
 # %% ../nbs/03b_grpo.ipynb #d1dc3029
 def make_group_trainer(
     model, # With an adapter
@@ -440,9 +485,12 @@ def make_group_trainer(
     if args.n_gpu>1: args._n_gpu = 1  # one GPU a process; `accelerate launch` starts more
     settle_dtypes(model, cfg.model)
     rows = _pick_rows(model, tokenizer, splits.train, cfg)
+    own = own_rewards(cfg.grpo.rewards, rows)
+    args.reward_weights = [*args.reward_weights, *[1.]*len(own)]
     asked,validation = _datasets(rows, splits.validation, cfg)
+    begun = opening(tokenizer, encode(tokenizer, asked['prompt'][:1]).input_ids[0])
     trainer = GroupTrainer(
-        model, reward_functions(rows, cfg.data.reasoning, cfg.grpo.sound), args=args, processing_class=tokenizer,
+        model, reward_functions(rows, begun, cfg.data.reasoning, cfg.grpo.sound)+own, args=args, processing_class=tokenizer,
         train_dataset=asked, eval_dataset=validation)
     settle_dtypes(model, cfg.model)
     trainer.validation = splits.validation

@@ -55,8 +55,9 @@ def form_config(
     f,traces = cfg.form, str(Path(cfg.project.output_dir)/'traces')
     data = replace(cfg.data, dataset_name=traces, subset=None, split='train', test_split='test', task=None, templates=None, unseen_task=None,
         num_samples=-1, test_samples=0, unseen_samples=0, validation_split=0.1, drop_overlaps=False, columns=None)
-    training = replace(cfg.training, method='sft', max_steps=f.steps, learning_rate=f.learning_rate, warmup_steps=f.steps//10,
-        eval_steps=f.steps, save_steps=f.steps, per_device_train_batch_size=f.batch_size, gradient_accumulation_steps=1)
+    training = replace(cfg.training, method='sft', max_steps=f.steps, num_train_epochs=None, early_stopping=None,
+        learning_rate=f.learning_rate, warmup_steps=f.steps//10, eval_steps=f.steps, save_steps=f.steps, gradient_accumulation_steps=1,
+        per_device_train_batch_size=max(1, f.batch_size//processes().num_processes))
     return replace(cfg, project=_inside(cfg, 'form'), data=data, training=training)
 
 # %% ../nbs/04e_reason.ipynb #9f4f8692
@@ -75,6 +76,7 @@ def _train(cfg, resume, overwrite):
     out = Path(cfg.project.output_dir)
     if resume and is_complete(out): return log.info(f'{out} is complete')
     train(cfg, resume=resume and holds_run(out), overwrite=overwrite)
+    processes().wait_for_everyone()
     clear_device_cache(garbage_collection=True)
 
 # %% ../nbs/04e_reason.ipynb #c47bea29
@@ -99,7 +101,6 @@ def _check_settings(cfg):
     advice = '`--config reason` or `reason_cpu`, or `preset: reason` in your file'
     if cfg.training.method!='grpo': raise ConfigError(f"training.method: got {cfg.training.method!r}; tiny_reason ends in 'grpo': {advice}")
     refuse_unsloth(cfg.model.backend)
-    if processes().num_processes>1: raise TinyReasoningError('tiny_reason runs in one process; on several GPUs run tiny_traces, tiny_train twice, and tiny_eval')
 
 # %% ../nbs/04e_reason.ipynb #9d825694
 def _check_same(*stages):
@@ -116,8 +117,10 @@ def _answer(cfg, splits, again):
     record = out/'traces'/'traces.json'
     if record.is_file() and not again: return log.info(f'{record.parent} is complete')
     traces(cfg, samples=cfg.form.samples, dest=str(record.parent), overwrite=again, rows=splits.train)
-    put_aside(out, ['form'])
-    if holds_run(out): clear_output(out, cfg.project.adapter_path)
+    if processes().is_main_process:
+        put_aside(out, ['form'])
+        if holds_run(out): clear_output(out, cfg.project.adapter_path)
+    processes().wait_for_everyone()
     n = read_json(record, dict)['counts']['rows']
     if n<10: raise TinyReasoningError(f'Only {n} replies to learn the form from: raise --form.samples or --num_samples')
 
@@ -142,7 +145,9 @@ def reason(
     log.info('Stage 3 of 4: it learns from rewards')
     _train(group, resume, overwrite)
     log.info('Stage 4 of 4: base and tuned answer the test questions')
-    result,stages = evaluate(group), stage_record(out)
+    result = evaluate(group)
+    if not processes().is_main_process: return result
+    stages = stage_record(out)
     write_json(out/'run.json', read_json(out/'run.json', dict) | dict(stages=stages))
     for o in stages: log.info(f'{o["stage"]}: {o["seconds"]:.0f} s')
     log.info(f'All stages: {(time.time()-start)/60:.1f} min')

@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['Count', 'is_right', 'cut_reasoning', 'find_sums', 'false_sums', 'to_solution', 'to_trace', 'reject_reason',
-           'near_duplicate', 'choose', 'JournalLine', 'Journal', 'sample', 'within', 'EndpointError', 'Teacher',
-           'Completion', 'ask', 'traces', 'main', 'TracesRecord', 'pass_rates']
+           'near_duplicate', 'choose', 'JournalLine', 'Journal', 'sample', 'EndpointError', 'Teacher', 'Completion',
+           'ask', 'traces', 'main', 'TracesRecord', 'pass_rates']
 
 # %% ../nbs/02d_traces.ipynb #e9b627c4
-import base64, difflib, hashlib, json, os, platform, queue, random, re, threading, time
+import base64, difflib, hashlib, json, os, queue, random, re, threading, time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import asdict
 from fractions import Fraction
 from http.client import responses
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 from fastcore.basics import patch
 from pydantic import Field, NonNegativeInt, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
-from . import __version__
 from .config import *
 from .command import *
 from .files import *
@@ -36,14 +35,15 @@ def is_right(
     row:dict, # question, reasoning, answer
     reply:dict, # From `generate`: text, tokens, cut_off
 )->bool:
-    "Whether a complete reply ends in the answer of `row`"
-    return not reply['cut_off'] and same_answer(row['answer'], read_answer(reply['text']))
+    "Whether a complete reply answers `row` correctly, by its scorer where it has one"
+    return not reply['cut_off'] and score(row, reply['text'])==1
 
 # %% ../nbs/02d_traces.ipynb #041202f4
 _sentence = re.compile(r'(?<=[.!?])(?=\s)|(?<=\S)(?=\s*\n)')
 
 def _holds_answer(sentence, answer):
     "Whether the last line of `sentence` has `answer` in it"
+    if in_words(answer): return bool(re.search(rf'\b{re.escape(plain_words(answer))}\b', sentence.strip().rpartition('\n')[2].lower()))
     return row_error(dict(question='?', reasoning=sentence.strip(), answer=answer)) is None
 
 # %% ../nbs/02d_traces.ipynb #8cfeb408
@@ -139,7 +139,9 @@ def near_duplicate(
 )->bool:
     "Whether `a` and `b` are nearly the same, whatever their spaces, case and thousands separators"
     a,b = (re.findall(r'\d+|\w+|[^\w\s]', re.sub(r'(?<=\d),(?=\d)', '', o.lower())) for o in (a, b))
-    return difflib.SequenceMatcher(None, a, b, autojunk=False).ratio()>=share
+    same = difflib.SequenceMatcher(None, a, b, autojunk=False)
+    if same.quick_ratio()<share or len(a)*len(b)>10**6: return same.quick_ratio()>=share  # whatever the order
+    return same.ratio()>=share
 
 # %% ../nbs/02d_traces.ipynb #56f571a9
 def choose(
@@ -187,7 +189,7 @@ class Journal:
     ):
         "Append a reply to the question of `row`"
         key = question_key(row['question'])
-        self._append(dict(key=key) | reply)
+        if processes().is_main_process: self._append(dict(key=key) | reply)
         self.replies.setdefault(key, []).append(reply)
 
 # %% ../nbs/02d_traces.ipynb #0dc234ec
@@ -288,23 +290,6 @@ def _quotes_secret(text, secret):
     coded = [o[i:] for o in re.findall('[A-Za-z0-9+/_-]{11,}', text) for i in range(4)]
     texts = [base64.urlsafe_b64decode(o[:len(o)//4*4].replace('+', '-').replace('/', '_')).decode('latin-1') for o in coded]
     return any(part in o.lower() for o in [text, *texts] for part in parts)
-
-# %% ../nbs/02d_traces.ipynb #1944b637
-def within(
-    seconds:float, # How long to wait
-    f, # What to call
-    *args, # Its arguments
-):
-    "`f(*args)`; a `TimeoutError` where it takes longer than `seconds`"
-    done = queue.SimpleQueue()
-    def run():
-        try: done.put((f(*args), None))
-        except Exception as e: done.put((None, e))
-    threading.Thread(target=run, daemon=True).start()
-    try: res,e = done.get(timeout=seconds)
-    except queue.Empty: raise TimeoutError from None
-    if e: raise e
-    return res
 
 # %% ../nbs/02d_traces.ipynb #5534383a
 class EndpointError(Exception):
@@ -526,19 +511,13 @@ def _check_source(source):
     raise ConfigError('source: allowed: own | adapter | an address such as http://localhost:11434/v1, without password and query; '
                       'a key goes into TEACHER_API_KEY')
 
-# %% ../nbs/02d_traces.ipynb #ec0388ea
-def _check_counts(**counts):
-    "A `ConfigError` for a flag that is out of its range; none of them needs more than a thousand"
-    for k,v in counts.items():
-        if not 0<v<=1000: raise ConfigError(f'{k}: got {shorten(v)}; allowed: 1 to 1,000')
-
 # %% ../nbs/02d_traces.ipynb #7aa8ccb1
 def _how(cfg, source, model, **kwargs):
     "What replies depend on"
     res = dict(source=source, model=model, **kwargs)
     res |= dict(max_new_tokens=cfg.evaluation.max_new_tokens, system_prompt=cfg.data.system_prompt)
     if source not in ('own','adapter'): return res
-    res |= dict(seed=cfg.project.seed, load_in_4bit=cfg.model.load_in_4bit)
+    res |= dict(seed=cfg.project.seed, load_in_4bit=cfg.model.load_in_4bit, base=base_digest(model))
     if source=='adapter': res['adapter'] = adapter_digest(check_adapter(cfg.project.adapter_path, cfg.model.name))
     return res
 
@@ -564,10 +543,6 @@ def _own_replies(cfg, how, rows, journal, samples, **drawn):
 # %% ../nbs/02d_traces.ipynb #dc76b446
 _written = ['traces.json', 'train.jsonl', 'test.jsonl'] # Beside the journal
 
-def _versions():
-    "Versions of what had a hand in it"
-    return dict(tiny_reasoning=__version__, python=platform.python_version()) | {o:version(o) for o in ('torch','transformers','peft')}
-
 def _write_traces(folder, rows, test, journal, record):
     "Choose among the replies in `journal`, and write what is worth learning"
     folder,samples = Path(folder),record['samples']
@@ -578,7 +553,7 @@ def _write_traces(folder, rows, test, journal, record):
         rows=len(kept), gold=sum(o['source']=='gold' for o in kept),
         tokens=sum(o['tokens'] for row in rows for o in journal[row][:samples]), fates=dict(fates))
     text = _to_lines(kept)
-    record = record | dict(counts=counts, versions=_versions(), pass_rate=rates, train_sha256=hashlib.sha256(text.encode()).hexdigest())
+    record = record | dict(counts=counts, **machine(), pass_rate=rates, train_sha256=hashlib.sha256(text.encode()).hexdigest())
     put_aside(folder, _written)
     atomic_write_text(folder/'train.jsonl', text)
     if test: atomic_write_text(folder/'test.jsonl', _to_lines(test))
@@ -606,24 +581,30 @@ def traces(
     "Collect correct replies to the training questions in a folder that `data.dataset_name` reads; killed and started again, it continues"
     _check_source(source)
     check_sampling(temperature, top_p)
-    _check_counts(samples=samples, max_per_question=max_per_question, at_once=at_once, retries=retries+1, timeout=timeout/100)
+    check_counts(samples=samples, max_per_question=max_per_question, at_once=at_once, retries=retries+1)
+    check_counts(10**5, timeout=timeout)
     cfg = for_this_machine(cfg)
     start,drawn = time.time(), dict(temperature=temperature, top_p=top_p)
     folder = writable(dest or Path(cfg.project.output_dir)/'traces', 'dest')
     _check_folder(folder)
-    splits = make_splits(cfg)
-    rows = rows or splits.train+splits.validation
+    test = []
+    if rows is None:
+        splits = make_splits(cfg)
+        rows,test = splits.train+splits.validation, splits.test
     endpoint = None if source in ('own','adapter') else Teacher(source, teacher, timeout, retries)
     how = _how(cfg, source, endpoint.model if endpoint else cfg.model.name, **drawn)
-    with lock_folder(folder, doing='collecting traces'):
+    main = processes().is_main_process
+    with lock_folder(folder, doing='collecting traces') if main else nullcontext():
         journal,failures = Journal(folder/'replies.jsonl', how, overwrite, _written), None
         before = sum(len(journal[o]) for o in rows)
-        if endpoint: failures = ask(endpoint, rows, journal, samples, at_once, cfg.data.system_prompt,
+        if endpoint and main: failures = ask(endpoint, rows, journal, samples, at_once, cfg.data.system_prompt,
             max_new_tokens=cfg.evaluation.max_new_tokens, **drawn)
-        else: _own_replies(cfg, how, rows, journal, samples, **drawn)
+        if not endpoint: _own_replies(cfg, how, rows, journal, samples, **drawn)
         if failures: log.warning(f'{failures.total():,} replies failed ({"; ".join(failures)}): start again to ask for them')
         record = dict(data=asdict(cfg.data), samples=samples, max_per_question=max_per_question, else_gold=else_gold)
-        _write_traces(folder, rows, splits.test, journal, how | record | dict(replies_before=before, seconds=round(time.time()-start, 1)))
+        record |= how | dict(replies_before=before, seconds=round(time.time()-start, 1))
+        if main: _write_traces(folder, rows, test, journal, record)
+    processes().wait_for_everyone()
     return folder
 
 def main():

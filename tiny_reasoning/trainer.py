@@ -15,7 +15,7 @@ from accelerate import PartialState
 from datasets import Dataset
 from fastcore.basics import patch
 from tqdm import tqdm
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations.integration_utils import get_available_reporting_integrations
 from trl import SFTConfig, SFTTrainer
 from .config import *
@@ -25,13 +25,17 @@ from .model import *
 from .adapter import *
 from .generate import fast_adapter
 
-# %% ../nbs/02c_trainer.ipynb #9e32277e
+# %% ../nbs/02c_trainer.ipynb #470b29a2
 def to_dataset(
     rows, # Rows from `make_splits`
+    tokenizer, # From `load_model`
     system_prompt:str='', # Opens every conversation
-): # datasets.Dataset with prompt and completion
-    "Rows in the form that SFTTrainer takes"
-    return Dataset.from_list([to_messages(o, system_prompt) for o in rows])
+    num_proc:int|None=None, # Processes that make tokens
+): # datasets.Dataset with input_ids and labels
+    "Rows in tokens, as SFTTrainer takes them"
+    plain = Dataset.from_list([{k:o[k] for k in ('question','reasoning','answer')} for o in rows])
+    how = dict(tokenizer=tokenizer, system_prompt=system_prompt)
+    return plain.map(to_tokens, fn_kwargs=how, num_proc=num_proc, remove_columns=plain.column_names)
 
 # %% ../nbs/02c_trainer.ipynb #b2ed0351
 def micro_batch(
@@ -47,7 +51,7 @@ def _precision(dtype):
     gpu,dtype = torch.cuda.is_available(), pick_dtype(dtype)
     return dict(
         bf16=gpu and dtype==torch.bfloat16, fp16=gpu and dtype==torch.float16,
-        use_cpu=not gpu, dataloader_pin_memory=gpu)
+        use_cpu=pick_device()=='cpu', dataloader_pin_memory=gpu)
 
 # %% ../nbs/02c_trainer.ipynb #3c23d522
 def _report_to(name):
@@ -66,22 +70,21 @@ def common_args(
     names = 'max_steps warmup_steps learning_rate lr_scheduler_type weight_decay optim logging_steps eval_steps save_steps'
     return dict(
         **{o:getattr(t, o) for o in names.split()}, **_precision(cfg.model.dtype),
-        output_dir=p.output_dir, seed=p.seed, run_name=p.name, report_to=_report_to(t.report_to), disable_tqdm=True,
+        output_dir=p.output_dir, seed=p.seed, run_name=p.name, report_to=_report_to(t.report_to), project='tiny_reasoning', disable_tqdm=True,
         eval_strategy='steps', save_strategy='steps', save_total_limit=None, load_best_model_at_end=True,
         logging_nan_inf_filter=False, gradient_checkpointing=False, ddp_find_unused_parameters=False)
 
 # %% ../nbs/02c_trainer.ipynb #4ab3d003
 def sft_config(
-    cfg:Config, # From `for_this_machine`: sections `project`, `training`, `model` and `data`
+    cfg:Config, # From `for_this_machine`: sections `project`, `training` and `model`
     **kwargs, # Further arguments of `SFTConfig`
 ): # trl.SFTConfig
     "SFTTrainer's settings for `cfg`; a `ConfigError` where it refuses them"
     rows,passes = micro_batch(cfg.training)
-    n = cfg.data.num_proc
     args = common_args(cfg) | dict(
         per_device_train_batch_size=rows, per_device_eval_batch_size=rows, gradient_accumulation_steps=passes,
         completion_only_loss=True, max_length=None, packing=False, padding_free=False,
-        metric_for_best_model='eval_loss', greater_is_better=False, dataset_num_proc=n if n>1 else None)
+        metric_for_best_model='eval_loss', greater_is_better=False)
     try: return SFTConfig(**args | kwargs)
     except (ValueError, OverflowError) as e: raise ConfigError(f'training: {one_line(e)}') from None
 
@@ -299,7 +302,9 @@ def add_callbacks(
     trainer.remove_callback(PrinterCallback)
     trainer.cfg,trainer.progress,trainer.clock,trainer.finite = cfg,progress,StepClock(),NonFinite()
     keep = KeepCheckpoints(cfg.training.save_total_limit)
-    for o in (progress, trainer.clock, TimeLeft(), trainer.finite, keep): trainer.add_callback(o)
+    patience = cfg.training.early_stopping
+    early = [EarlyStoppingCallback(patience)] if patience else []
+    for o in (progress, trainer.clock, TimeLeft(), trainer.finite, keep, *early): trainer.add_callback(o)
     return trainer
 
 # %% ../nbs/02c_trainer.ipynb #005e860c
@@ -315,7 +320,8 @@ def make_trainer(
     quiet_libraries()
     args = sft_config(cfg, **kwargs)
     if args.n_gpu>1: args._n_gpu = 1  # one process has one GPU; `accelerate launch` starts more of them
-    train,validation = (to_dataset(splits[o], cfg.data.system_prompt) for o in ('train','validation'))
+    how = tokenizer, cfg.data.system_prompt, (cfg.data.num_proc if cfg.data.num_proc>1 else None)
+    train,validation = (to_dataset(splits[o], *how) for o in ('train','validation'))
     try: trainer = SplitSFTTrainer(model, args=args, processing_class=tokenizer, train_dataset=train, eval_dataset=validation)
     except ValueError as e: raise ConfigError(f'lora.target_modules or training: {one_line(e)}') from None
     return add_callbacks(trainer, cfg, Progress())
