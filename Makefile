@@ -8,7 +8,7 @@ ARGS ?=
 JOBS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install quickstart quickstart-grpo test test-alone train evaluate inference demo test-browser test-site test-gguf faults kills export bench docs readme prepare clean
+.PHONY: help install quickstart quickstart-sums quickstart-grpo test test-alone train evaluate inference demo test-browser test-site test-gguf faults kills export bench docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -34,14 +34,18 @@ quickstart: install     ## Train the embedded model on the CPU, then print the b
 	$(BIN)/tiny_eval --config cpu --output_dir outputs/quickstart $(ARGS)
 	@echo "Chat with it: $(BIN)/tiny_chat --config cpu --output_dir outputs/quickstart"
 
+quickstart-sums: install ## The same for sums, step by step: the model never saw as many numbers as it then adds
+	$(BIN)/tiny_train --config sums --output_dir outputs/quickstart-sums --overwrite $(ARGS)
+	$(BIN)/tiny_eval --config sums --output_dir outputs/quickstart-sums $(ARGS)
+
 quickstart-grpo: install ## The same by reinforcement: the embedded model learns sums from its own replies
 	$(BIN)/tiny_train --config grpo_cpu --output_dir outputs/quickstart-grpo --overwrite $(ARGS)
 	$(BIN)/tiny_eval --config grpo_cpu --output_dir outputs/quickstart-grpo $(ARGS)
 
 test: install           ## What CI runs: every notebook, and what tests/ holds that is quick (JOBS: how many processes)
 	@# A process for each notebook, or their memory adds up
-	@printf '%s\n' nbs/*.ipynb | OMP_NUM_THREADS=1 xargs -P $(JOBS) -I{} $(BIN)/nbdev_test --do_print --path {}
-	$(BIN)/pytest -n $(JOBS)
+	@printf '%s\n' nbs/*.ipynb | OMP_NUM_THREADS=1 xargs -P $(JOBS) -I{} $(BIN)/nbdev_test --do_print --timing --path {}
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 test-alone: install     ## Every notebook by itself, with the wheel and without this checkout (ARGS: -k 01_data)
 	$(BIN)/pytest tests/test_alone.py -m slow $(ARGS)

@@ -14,6 +14,7 @@ from nbdev.process import Processor
 
 root = Path(__file__).parent.parent
 os.chdir(root)
+sys.path.insert(0, str(root))
 nbs,cfg = root/'nbs',get_config()
 lib = cfg.lib_name
 site = f'{cfg.doc_host}{cfg.doc_baseurl}/'

@@ -42,7 +42,7 @@ def sums(n):
 def measure(model, tokenizer, cfg, n, longest):
     "Right replies in each set, 0 or 1 a question, and two replies to look at"
     from tiny_reasoning.data import to_prompt
-    from tiny_reasoning.eval import judge
+    from tiny_reasoning.verdicts import judge
     from tiny_reasoning.generate import generate
     def ask(questions): return generate(model, tokenizer, [to_prompt(q, '') for q in questions], longest)
     facts,plain,rows = untaught(), instructions(), sums(n)
@@ -63,7 +63,7 @@ if __name__=='__main__':
     a = p.parse_args()
     from tiny_reasoning.adapter import with_adapter
     from tiny_reasoning.config import load_config
-    from tiny_reasoning.eval import compare
+    from tiny_reasoning.verdicts import compare
     from tiny_reasoning.model import for_this_machine, load_model
     cfg = for_this_machine(load_config('reason', **{'model.name':a.model}))
     start = time.time()

@@ -156,7 +156,7 @@ def start(a, name, seed):
 
 def before_and_after(a, name, seed, make):
     "Accuracies on new questions and on the harder level, before and after the training of the trainer that `make` makes"
-    from tiny_reasoning.eval import compare
+    from tiny_reasoning.verdicts import compare
     cfg,model,tokenizer,splits = start(a, name, seed)
     sets = {k:splits[k] for k in ('test','unseen')}
     before = {k:accuracy(model, tokenizer, v, cfg) for k,v in sets.items()}

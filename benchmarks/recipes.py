@@ -145,7 +145,7 @@ def teacher(a):
 def judge(a):
     "Greedy replies of the base and of every adapter there is to all test questions"
     from tiny_reasoning.data import to_prompt, to_row
-    from tiny_reasoning.eval import judge, summary
+    from tiny_reasoning.verdicts import judge, summary
     from tiny_reasoning.generate import generate
     from tiny_reasoning.adapter import load_adapter
     from tiny_reasoning.model import load_model
@@ -168,7 +168,7 @@ def judge(a):
 
 def finish(a, results):
     "Each recipe against the base, and against gold, on each set: difference, exact McNemar p, and that corrected for the number of recipes"
-    from tiny_reasoning.eval import compare, holm
+    from tiny_reasoning.verdicts import compare, holm
     models = results.get('judge', {}).get('models', {})
     res = {}
     for against in ('base','gold'):

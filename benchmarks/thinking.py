@@ -5,15 +5,15 @@ from common import *
 need,apart = ['smol'],0  # every contender counts its own seconds on two cores of its own
 hows = 'base', 'think', 'at_once', 'at_once_longer'
 def options(p):
-    p.add_argument('--think_seeds', type=int, default=3)
-    p.add_argument('--think_questions', type=int, default=150, help='new questions of each set')
+    p.add_argument('--think_seeds', default='3407,1,2', help='a run of each kind for each of them')
+    p.add_argument('--think_questions', type=int, default=100, help='new questions of each set')
     p.add_argument('--think_keys', default='{}', help='JSON of keys over the preset `sums`, for all runs')
     p.add_argument('--longer', type=float, default=1.5, help='times as many steps for `at_once_longer`, so that it takes the minutes of `think`')
     p.add_argument('--word_steps', type=int, default=40)
     p.add_argument('--side_by_side', type=int, default=max(1, os.cpu_count()//2), help='contenders at a time, two cores each')
 
 def plan(a):
-    names = [f'{task}_{how}_{seed+1}' for seed in range(a.think_seeds) for task in ('sums','words') for how in hows if (task,how)!=('words','at_once_longer')]
+    names = [f'{task}_{how}_{seed}' for seed in a.think_seeds.split(',') for task in ('sums','words') for how in hows if (task,how)!=('words','at_once_longer')]
     return [[names[i::a.side_by_side] for i in range(min(a.side_by_side, len(names)))]]
 
 def __getattr__(name):
@@ -24,7 +24,7 @@ def __getattr__(name):
     return lambda a: run(a, name, task, how, int(seed))
 
 def keys_of(a, task, how, seed):
-    "Keys of the run"
+    "Keys of the run over its preset"
     keys = {'model.name':a.smol, 'project.seed':seed, 'data.reasoning':not how.startswith('at_once'), 'data.test_samples':a.think_questions, 'data.unseen_samples':a.think_questions}
     steps,more = a.word_steps,{}
     if task=='sums':
@@ -57,7 +57,7 @@ def run(a, name, task, how, seed):
     from tiny_reasoning.adapter import merged, with_adapter
     from tiny_reasoning.config import load_config
     from tiny_reasoning.data import to_prompt
-    from tiny_reasoning.eval import judge, summary
+    from tiny_reasoning.verdicts import judge, summary
     from tiny_reasoning.generate import generate
     from tiny_reasoning.model import for_this_machine, load_model
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 2)))
@@ -96,11 +96,12 @@ def cpu():
 
 def pooled(results, task, how, name, key):
     "The values of all seeds, one after the other"
-    return [x for s in range(1, 100) if (r := results.get(f'{task}_{how}_{s}')) and 'sets' in r for x in r['sets'][name][key]]
+    runs = [results[k] for k in sorted(results) if k.rpartition('_')[0]==f'{task}_{how}' and 'sets' in results[k]]
+    return [x for r in runs for x in r['sets'][name][key]]
 
 def finish(a, results):
     "Thinking against answering at once and against the base, on the questions of all seeds together"
-    from tiny_reasoning.eval import compare
+    from tiny_reasoning.verdicts import compare
     res = {}
     for task,names in dict(sums=('trained','longer','larger'), words=('trained','unseen')).items():
         for name in names:
@@ -109,3 +110,32 @@ def finish(a, results):
                 if rival=='think' or not right['think'] or len(right[rival])!=len(right['think']): continue
                 res[f'{task}, {name}: think against {rival}'] = compare(right[rival], right['think'])
     return res
+
+# --- the picture of both pages
+names = dict(think='taught to think', at_once='taught to answer at once', base='base')
+colours = dict(think='#2f7d5b', at_once='#c98b2b', base='#9aa5b1')
+
+def by_need(results, how):
+    "Number of sums that a question needs -> right or wrong, in the sets of small numbers"
+    res = {}
+    for name in ('trained','longer'):
+        for n,x in zip(*(pooled(results, 'sums', how, name, k) for k in ('needs','right'))): res.setdefault(n, []).append(x)
+    return dict(sorted(res.items()))
+
+def draw(results):
+    "Share of correct answers against the sums that a question needs"
+    from matplotlib.figure import Figure
+    from tiny_reasoning.eval import wilson
+    fig = Figure(figsize=(7, 3.4), layout='constrained')
+    ax = fig.subplots()
+    for i,how in enumerate(names):
+        groups = by_need(results, how)
+        share,ends = [sum(o)/len(o) for o in groups.values()], [wilson(sum(o), len(o)) for o in groups.values()]
+        error = [[p-low for p,(low,_) in zip(share, ends)], [high-p for p,(_,high) in zip(share, ends)]]
+        ax.errorbar([n+.05*(i-1) for n in groups], share, yerr=error, fmt='o-', capsize=3, color=colours[how], label=names[how])
+    ax.axvspan(3.5, 5.3, color='#0001', lw=0)
+    ax.text(3.6, 0.95, 'never trained', va='top', color='#555')
+    ax.set(xlabel='sums that the question needs', ylabel='share right, 95% interval', ylim=(0,1), xlim=(.7,5.3), xticks=range(1,6))
+    ax.legend(frameon=False, ncols=3, loc='lower center', bbox_to_anchor=(0.5, 1))
+    ax.spines[['top','right']].set_visible(False)
+    return fig

@@ -10,6 +10,7 @@ from fastcore.docments import docments
 from test_project import books, cells, cfg, lib, modules, nbs, root, run
 
 sys.path.append(str(root/'.ci'))
+pytestmark = pytest.mark.xdist_group('docs') # One worker makes them
 site = f'{cfg.doc_host}{cfg.doc_baseurl}/'
 
 @pytest.fixture(scope='session')

@@ -4,7 +4,7 @@ import math, random, subprocess, sys, time
 from types import SimpleNamespace
 
 import pytest
-from commands import read
+from commands import read, write
 from tiny_reasoning.train import is_complete
 
 pytestmark = pytest.mark.slow
@@ -34,15 +34,14 @@ class Run:
     "A run in a folder of its own, in one process after the other"
     def __init__(self, folder):
         self.folder = folder
-        folder.mkdir()
+        write(folder, 'watched.py', watched) # A file, since the parser of its flags reads the source
 
     def start(self):
         "Start it, or continue"
         self.before,self.began = self.steps(),time.time()
         with (self.folder/'log.txt').open('a') as log:
-            self.process = subprocess.Popen([sys.executable, '-c', watched, *settings, '--output_dir', 'out',
-                                             '--resume'],
-                                            cwd=self.folder, stdout=log, stderr=log)
+            argv = [sys.executable, 'watched.py', *settings, '--output_dir', 'out', '--resume']
+            self.process = subprocess.Popen(argv, cwd=self.folder, stdout=log, stderr=log)
 
     def steps(self):
         "Steps that were written down, of all processes; each begins with the step that it continues from"

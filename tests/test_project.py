@@ -7,6 +7,7 @@ import nbformat, pytest
 from nbclient import NotebookClient
 from nbdev.config import get_config
 
+pytestmark = pytest.mark.xdist_group('project') # One worker builds the wheel
 root = Path(__file__).parent.parent
 nbs,cfg,bin_ = root/'nbs', get_config(path=root), Path(sys.executable).parent
 lib = cfg.lib_name

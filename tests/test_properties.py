@@ -61,7 +61,9 @@ def made_or_one_line(f, *args, **kwargs):
     try: return f(*args, **kwargs)
     except ConfigError as e: assert len(str(e).splitlines())==1 and not control.search(str(e))
 
-@given(st.sampled_from(sorted(config_keys)), anything | st.integers() | st.floats() | st.none() | st.lists(st.integers()))
+values = anything | st.integers() | st.floats() | st.none() | st.lists(st.integers())
+
+@given(st.sampled_from(sorted(config_keys)), values)
 def test_any_value(key, value): made_or_one_line(load_config, 'cpu', **{key:value})
 
 @given(st.dictionaries(anything, st.recursive(anything | st.integers() | st.none(), st.lists), max_size=3))

@@ -8,6 +8,8 @@ from .adapter import *
 from .generate import *
 from .traces import *
 from .train import *
+from .verdicts import *
+from .results import *
 from .eval import *
 from .reason import *
 from .chat import *

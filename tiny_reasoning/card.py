@@ -21,6 +21,8 @@ from .files import *
 from .data import *
 from .model import *
 from .adapter import *
+from .verdicts import *
+from .results import *
 from .eval import *
 
 # %% ../nbs/04c_card.ipynb #ab00000e
@@ -332,6 +334,7 @@ def model_card(
         replies=_replies(own, result), results=_results(result, names), proofs='' if alone else _proofs(proofs),
         made=_made(public, base.load_in_4bit, own, run, names),
         run=_run_adapter(name, repo, public, system_prompt, max_new_tokens) if alone else _run(name, repo, names, system_prompt, max_new_tokens))
+    body = re.sub(r'\n{3,}', '\n\n', body)  # a section may be empty
     head = card_head(name, public, own, result, 'peft' if alone else 'transformers')
     return ModelCard(f'---\n{head}---\n\n{body}', ignore_metadata_errors=True)
 

@@ -22,6 +22,8 @@ from .splits import *
 from .model import *
 from .adapter import *
 from .generate import *
+from .verdicts import *
+from .results import *
 from .eval import *
 from .gguf_file import *
 from .card import *

@@ -98,25 +98,17 @@ def score_reply(
     try: return float(without_eval(_own_scorers.get(task, theirs), ds, entry, answer))
     except Exception: return 0.
 
-# %% ../nbs/01a_splits.ipynb #fd06a9c5
-def _places(n):
-    "What the digits of `n` stand for, without zeros"
-    digits = str(n)
-    return [int(d)*10**i for i,d in zip(range(len(digits)-1, -1, -1), digits) if d!='0'] or [0]
-
 # %% ../nbs/01a_splits.ipynb #c15fd3c5
 def sum_steps(
     expression:str # Whole numbers joined by ` + ` and ` - `
 )->str: # A line for each number after the first
-    "The value of `expression` digit by digit"
+    "The value of `expression` one number at a time"
     first,*rest = expression.split()
     total,lines = int(first), []
     for op,n in zip(rest[::2], rest[1::2]):
-        steps = []
-        for o in _places(int(n)):
-            before,total = total, (total+o if op=='+' else total-o)
-            steps.append(f'{before} {op} {o} = {total}')
-        lines.append(', '.join(steps))
+        new = total+int(n) if op=='+' else total-int(n)
+        lines.append(f'{total} {op} {n} = {new}')
+        total = new
     return '\n'.join(lines)
 
 # %% ../nbs/01a_splits.ipynb #c23edab1

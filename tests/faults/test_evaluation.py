@@ -3,7 +3,7 @@ import json, shutil
 import pytest
 from commands import cut, evaluated, flags, moved, read, refused, table, tiny_eval, trained, write
 from tiny_reasoning.config import TinyReasoningError
-from tiny_reasoning.eval import read_eval
+from tiny_reasoning.results import read_eval
 
 pytestmark = pytest.mark.slow
 three = 'eval.json', 'predictions.jsonl', 'report.html'
