@@ -151,6 +151,12 @@ def test_special_text(tokenizer, key, text):
     row = rows['a word']
     assert make_unfit(repaired(tokenizer, habits['none']))(row | {key: f'{row[key]} {text}'})=='special token'
 
+def test_deleted_question(tokenizer):
+    "A template that takes a part of the question for a thought"
+    t = repaired(tokenizer, saying("{{ m.content.split('</think>')[-1] }}")+asking())
+    assert make_unfit(t)(rows['a sum']) is None
+    assert make_unfit(t)(rows['tags in the question'])=='changed by template or tokenizer'
+
 @pytest.fixture(scope='module')
 def tiny(tmp_path_factory, tokenizer):
     "A function that saves a random model of two layers with a chat template"

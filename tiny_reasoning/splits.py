@@ -514,6 +514,13 @@ def _special_ids(tokenizer):
     return {i for i,o in tokenizer.added_tokens_decoder.items() if o.special}
 
 # %% ../nbs/01a_splits.ipynb #a40b6fbd
+def _arrives(row, tokens, tokenizer, system_prompt):
+    "Whether `tokens` say the system prompt, the question and the reply, whatever the spaces before the reply"
+    read = ''.join(tokenizer.decode([t for t,o in zip(*tokens.values()) if o==-100]).split())
+    if not all(''.join(o.split()) in read for o in (system_prompt, row['question'])): return False
+    reply,learned = to_reply(row)+tokenizer.eos_token, learned_text(tokens, tokenizer)
+    return reply.endswith(learned) or learned.endswith(reply)  # the prompt may have begun a thought
+
 def _unfit(row, tokenizer, special, longest, system_prompt, reply=True):
     "Why a model can't take `row`, or its question alone where not `reply`; None if it can"
     if not reply: row = row | dict(reasoning='', answer='')
@@ -522,8 +529,7 @@ def _unfit(row, tokenizer, special, longest, system_prompt, reply=True):
     if special & {*tokenizer('\n'.join(texts), add_special_tokens=False).input_ids}: return 'special token'
     tokens = to_tokens(row, tokenizer, system_prompt)
     if len(tokens['input_ids'])>longest: return 'too long'
-    reply,learned = to_reply(row)+tokenizer.eos_token, learned_text(tokens, tokenizer)
-    if not (reply.endswith(learned) or learned.endswith(reply)): return 'changed by the tokenizer'
+    if not _arrives(row, tokens, tokenizer, system_prompt): return 'changed by template or tokenizer'
 
 # %% ../nbs/01a_splits.ipynb #153bc4b9
 def _take(rows, n, what):
@@ -613,7 +619,7 @@ def _choose(cfg, problems, unfit, dropped):
 # %% ../nbs/01a_splits.ipynb #710c624e
 def make_splits(
     cfg:Config, # Source, sizes and seed
-    tokenizer=None, # If given, drops rows that the model can't take: too long, with a special token, or changed by the tokenizer
+    tokenizer=None, # If given, drops rows that the model can't take: too long, with a special token, or changed by template or tokenizer
     problems=None # From `read_problems(cfg)`, if you have read them already
 )->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`; `dropped`, a Counter; `shared`, from `ngram_overlaps`; `set_aside`
     "Check and split the problems; no question is in two splits. `set_aside` says whether test rows come from the training rows"
