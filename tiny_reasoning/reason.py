@@ -55,7 +55,8 @@ def form_config(
     f,traces = cfg.form, str(Path(cfg.project.output_dir)/'traces')
     data = replace(cfg.data, dataset_name=traces, subset=None, split='train', test_split='test', task=None, templates=None, unseen_task=None,
         num_samples=-1, test_samples=0, unseen_samples=0, validation_split=0.1, drop_overlaps=False, columns=None)
-    training = replace(cfg.training, method='sft', max_steps=f.steps, num_train_epochs=None, early_stopping=None, learning_rate=f.learning_rate, warmup_steps=f.steps//10,
+    training = replace(cfg.training, method='sft', max_steps=f.steps, num_train_epochs=None, early_stopping=None,
+        learning_rate=f.learning_rate, warmup_steps=f.steps//10,
         eval_steps=f.steps, save_steps=f.steps, per_device_train_batch_size=f.batch_size, gradient_accumulation_steps=1)
     return replace(cfg, project=_inside(cfg, 'form'), data=data, training=training)
 
