@@ -83,6 +83,7 @@ def test_colab(tmp_path, there):
     pip.write_text('#!/bin/sh\necho "$@" >> asked.txt\n'
                    '[ "$1" != list ] || printf "%s\\n" torch==2.11.0+cu128 torchao==0.10.0 pillow==11.3.0\n')
     pip.chmod(0o755)
+    (pip.parent/'uv').symlink_to(pip)  # which the cell prefers
     cell = ''.join(cells(numbered[0])[3]['source'])
     code = f'''import sys; sys.modules |= dict.fromkeys(['google.colab'][:{there:d}])
 from IPython import InteractiveShell
@@ -93,7 +94,7 @@ InteractiveShell.instance().run_cell({cell!r}).raise_error()'''
     if not there: return
     assert (tmp_path/'keep.txt').read_text().split()==['torch==2.11.0+cu128', 'pillow==11.3.0']
     asked = (tmp_path/'asked.txt').read_text().splitlines()[-1]
-    assert asked==f'install -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}@v{cfg.version}'
+    assert asked==f'pip install --system -q -c keep.txt {lib}[colab] @ git+{cfg.git_url}@v{cfg.version}'
 
 @pytest.mark.parametrize('path', [*root.glob('tests/**/*.py'), *root.glob('.ci/*.py')], ids=lambda o: o.name)
 def test_line_length(path):

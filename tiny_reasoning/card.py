@@ -326,14 +326,14 @@ def model_card(
 ): # huggingface_hub.ModelCard
     "The card of an exported model, or of an adapter"
     from huggingface_hub import ModelCard
-    public,alone = public_base(base.name), proofs is None
+    public,alone,asked = public_base(base.name), proofs is None, (system_prompt, max_new_tokens)
     url = f'https://huggingface.co/{public}' if hub_id(public) else '#how-it-was-made'
     body = card_template().substitute(
         name=escape(name), headline=headline(result), base=escape(public), base_url=url, how=_how(own),
         what='A LoRA adapter for' if alone else 'A LoRA adapter added into', done='made' if alone else 'and exported',
         replies=_replies(own, result), results=_results(result, names), proofs='' if alone else _proofs(proofs),
         made=_made(public, base.load_in_4bit, own, run, names),
-        run=_run_adapter(name, repo, public, system_prompt, max_new_tokens) if alone else _run(name, repo, names, system_prompt, max_new_tokens))
+        run=_run_adapter(name, repo, public, *asked) if alone else _run(name, repo, names, *asked))
     body = re.sub(r'\n{3,}', '\n\n', body)  # a section may be empty
     head = card_head(name, public, own, result, 'peft' if alone else 'transformers')
     return ModelCard(f'---\n{head}---\n\n{body}', ignore_metadata_errors=True)

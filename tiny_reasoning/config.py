@@ -139,7 +139,7 @@ class DataConfig(Section):
     split:str='train' # Split to train on
     test_split:str='test' # Split to test on; where there is none, rows are set aside
     columns:dict|None=None # Our names and yours where we can't tell, such as `{question: prompt, answer: target}`; none to recognise them
-    answers:Literal['auto','number','text']='auto' # How answers compare; `auto` is as text where none of them is a number and all are a word or a few
+    answers:Literal['auto','number','text']='auto' # How answers compare; `auto`: as text where all are words, and none a number
     scorer:str|None=None # Function of yours that judges each answer, such as `my.py:judge`; naming it runs the file
     task:dict|None=None # `reasoning_gym:<task>` only: its settings, such as `{min_terms: 2, max_terms: 3}`; none for its defaults
     templates:list[NonNegativeInt]|None=None # `reasoning_gym:gsm_symbolic` only: templates to draw from; none for all
@@ -226,7 +226,7 @@ class EvaluationConfig(Section):
     max_new_tokens:PositiveInt=512 # Longest reply in tokens; the share cut off is reported
     batch_size:PositiveInt|None=None # Replies generated side by side; none: as many as fit on a GPU, 64 on a CPU
     prompts:bool|None=None # Ask base under other prompts too, and compare with its best; none is on with CUDA, off without
-    harness_shots:NonNegativeInt|None=None # Ask as lm-evaluation-harness asks GSM8K, after so many solved training questions; none for our own prompt
+    harness_shots:NonNegativeInt|None=None # Ask as lm-evaluation-harness asks GSM8K, after so many examples; none for our prompt
     samples:NonNegativeInt=0 # Replies sampled to each question besides the greedy one, for pass@k and maj@k
     temperature:PositiveFloat=0.7 # Of the samples
     top_p:Annotated[float, Field(gt=0, le=1)]=0.95 # Samples are drawn from the likeliest tokens that together have this probability
@@ -439,8 +439,9 @@ def show_machine():
     gpu = _gpu()
     versions = {o:version(o) for o in 'torch transformers trl peft'.split()}
     print(', '.join([f'Python {platform.python_version()}', *(f'{k} {v}' for k,v in versions.items()), gpu or 'no GPU']))
-    if not gpu: print('The presets default, grpo and reason need a GPU; without one you get cpu, grpo_cpu or reason_cpu, which are smaller. '
-        'Colab has GPUs under Runtime, Change runtime type')
+    if gpu: return
+    print('The presets default, grpo and reason need a GPU; without one you get cpu, grpo_cpu or reason_cpu, '
+        'which are smaller. Colab has GPUs under Runtime, Change runtime type')
 
 # %% ../nbs/00_config.ipynb #12a5ee71
 log = logging.getLogger('tiny_reasoning')

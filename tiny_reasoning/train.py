@@ -421,7 +421,8 @@ def _fit(trainer, checkpoint):
         if not checkpoint or trainer.clock.began: raise
         raise _damaged(checkpoint, e) from e
     at = trainer.state.global_step
-    if at<a.max_steps: log.info(f'Stopped at step {at} of {a.max_steps}: {trainer.cfg.training.early_stopping} validations in a row were no better')
+    patience = trainer.cfg.training.early_stopping
+    if at<a.max_steps: log.info(f'Stopped at step {at} of {a.max_steps}: {patience} validations in a row were no better')
 
 # %% ../nbs/03_train.ipynb #edf9979e
 def _run(cfg, here, checkpoint, resume, callbacks):

@@ -70,7 +70,8 @@ def common_args(
     names = 'max_steps warmup_steps learning_rate lr_scheduler_type weight_decay optim logging_steps eval_steps save_steps'
     return dict(
         **{o:getattr(t, o) for o in names.split()}, **_precision(cfg.model.dtype),
-        output_dir=p.output_dir, seed=p.seed, run_name=p.name, report_to=_report_to(t.report_to), project='tiny_reasoning', disable_tqdm=True,
+        output_dir=p.output_dir, seed=p.seed, run_name=p.name, report_to=_report_to(t.report_to), project='tiny_reasoning',
+        disable_tqdm=True,
         eval_strategy='steps', save_strategy='steps', save_total_limit=None, load_best_model_at_end=True,
         logging_nan_inf_filter=False, gradient_checkpointing=False, ddp_find_unused_parameters=False)
 
