@@ -78,7 +78,7 @@ def run(a, name, task, how, seed):
             model = stack.enter_context(with_adapter(model, cfg.project.adapter_path))
             stack.enter_context(merged(model))
         replies,seconds = timed(generate, model, tokenizer, prompts, cfg.evaluation.max_new_tokens, cfg.evaluation.batch_size)
-    verdicts = iter(judge(rows, replies, cfg.data.reasoning))
+    verdicts = iter(judge(rows, replies, reasoning=cfg.data.reasoning))
     def one(rs):
         vs = [next(verdicts) for _ in rs]
         numbers = {k:v for k,v in summary(vs).items() if k!='flexible'}
@@ -125,7 +125,7 @@ def by_need(results, how):
 def draw(results):
     "Share of correct answers against the sums that a question needs"
     from matplotlib.figure import Figure
-    from tiny_reasoning.eval import wilson
+    from tiny_reasoning.verdicts import wilson
     fig = Figure(figsize=(7, 3.4), layout='constrained')
     ax = fig.subplots()
     for i,how in enumerate(names):
