@@ -1,5 +1,6 @@
-"""Does the extra `colab` fit what Colab has today? Its list of packages is public; uv resolves the extra around the versions
-that the notebooks' first cell keeps. `python .ci/colab.py` asks GitHub for the list; `python .ci/colab.py FILE` reads it from a file."""
+"""Does the extra `colab` fit what Colab has today? Its list of packages is public; uv resolves the extra
+around the versions that the notebooks' first cell keeps. `python .ci/colab.py` asks GitHub for the list,
+`python .ci/colab.py FILE` reads it from a file."""
 import re, subprocess, sys, tempfile, urllib.request
 from pathlib import Path
 
@@ -24,8 +25,10 @@ def main():
         keep.write_text('\n'.join(kept(packages)))
         asked.write_text(f'tiny_reasoning[colab] @ {root.as_uri()}')
         print(f'Colab has Python {python}; kept: {", ".join(kept(packages))}', flush=True)
-        command = ['uv','pip','compile','-q','--refresh-package','tiny_reasoning','--python-version',python,'--python-platform','x86_64-manylinux_2_28','-c',keep,asked,'-o',Path(tmp)/'out.txt']
-        if subprocess.run(command).returncode: sys.exit('The extra `colab` does not fit: give it other versions in settings.ini')
+        command = ['uv','pip','compile','-q','--refresh-package','tiny_reasoning','--python-version',python,
+                   '--python-platform','x86_64-manylinux_2_28','-c',keep,asked,'-o',Path(tmp)/'out.txt']
+        failed = subprocess.run(command).returncode
+        if failed: sys.exit('The extra `colab` does not fit: give it other versions in settings.ini')
         print(f'The extra fits: {len(re.findall("==", (Path(tmp)/"out.txt").read_text()))} packages')
 
 if __name__=='__main__': main()

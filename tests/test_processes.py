@@ -30,6 +30,7 @@ def history(tmp_path, n):
 
 def test_two_learn_what_one_learns(tmp_path):
     one,two = (history(tmp_path, n) for n in (1,2))
-    for k in ('reward', 'frac_reward_zero_std', 'completions/mean_length'): assert [o[k] for o in one]==[o[k] for o in two]
+    for k in ('reward', 'frac_reward_zero_std', 'completions/mean_length'):
+        assert [o[k] for o in one]==[o[k] for o in two]
     norms = [[o['grad_norm'] for o in h] for h in (one,two)]
     assert norms[1]==pytest.approx(norms[0], rel=1e-4) and min(norms[0])>0

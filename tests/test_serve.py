@@ -1,4 +1,4 @@
-"The merged export behind an OpenAI-compatible server: it answers as `tiny_chat` does. Needs `pip install \"transformers[serving]\"`"
+"The merged export behind an OpenAI-compatible server answers as `tiny_chat` does; needs transformers[serving] and openai"
 import json, socket, subprocess, sys, time
 from pathlib import Path
 import pytest
@@ -26,7 +26,8 @@ def url(run):
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
-    command = [Path(sys.executable).parent/'transformers', 'serve', run[1], '--host', '127.0.0.1', '--port', str(port), '--dtype', 'float32']
+    command = [Path(sys.executable).parent/'transformers', 'serve', run[1],
+               '--host', '127.0.0.1', '--port', str(port), '--dtype', 'float32']
     p = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):
@@ -37,10 +38,12 @@ def url(run):
         yield f'http://127.0.0.1:{port}/v1'
     finally: p.kill()
 
-@pytest.mark.parametrize('question', ['Tom has 5 apples and buys 7 more. How many has he got?', 'A box holds 6 eggs. How many eggs are in 4 boxes?'])
+@pytest.mark.parametrize('question', ['Tom has 5 apples and buys 7 more. How many has he got?',
+                                      'A box holds 6 eggs. How many eggs are in 4 boxes?'])
 def test_same_reply(run, url, question):
     cfg,folder = run
     client = openai.OpenAI(base_url=url, api_key='none')
     said = client.chat.completions.create(
-        model=str(folder), messages=to_prompt(question, cfg.data.system_prompt), max_tokens=cfg.evaluation.max_new_tokens, temperature=0)
+        model=str(folder), messages=to_prompt(question, cfg.data.system_prompt),
+        max_tokens=cfg.evaluation.max_new_tokens, temperature=0)
     assert said.choices[0].message.content == Chat(cfg).ask(question).text

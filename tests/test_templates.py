@@ -19,7 +19,8 @@ def switched(test, yes, no): return asking(switch.replace('TEST', test).replace(
 
 after_think = "{{ m.content.split('</think>')[-1].lstrip('\\n') if m.role=='assistant' else m.content }}"
 only_last = f"{{% if loop.last and m.role=='assistant' %}}{closed}{{% endif %}}{{{{ m.content }}}}"
-alternate = "{% for m in messages %}{% if (m.role=='user')!=(loop.index0%2==0) %}{{ raise_exception('roles must alternate') }}{% endif %}{% endfor %}"
+alternate = ("{% for m in messages %}{% if (m.role=='user')!=(loop.index0%2==0) %}"
+             "{{ raise_exception('roles must alternate') }}{% endif %}{% endfor %}")
 refuse = "{% if messages[0]['role']=='system' %}{{ raise_exception('System role not supported') }}{% endif %}"
 habits = {
     'none': turns+asking(),
@@ -36,12 +37,14 @@ habits = {
     'a line break before the end': saying('{{ m.content }}\n')+asking(),
     'trims': saying('{{ m.content|trim }}')+asking(),
     'an end between turns only': turns.replace('<|im_end|>', '{% if not loop.last %}<|im_end|>{% endif %}')+asking(),
-    'no end': "{% for m in messages %}### {{ m.role }}:\n{{ m.content }}\n\n{% endfor %}{% if add_generation_prompt %}### assistant:\n{% endif %}",
+    'no end': "{% for m in messages %}### {{ m.role }}:\n{{ m.content }}\n\n{% endfor %}"
+              "{% if add_generation_prompt %}### assistant:\n{% endif %}",
     'an end that is no token': turns.replace('<|im_end|>', '<|finish|>')+asking(),
     'two ends': turns.replace('<|im_end|>', '<|im_end|><|endoftext|>')+asking(),
     'bos': '{{ bos_token }}'+turns+asking(),
     'bos, twice': '{{ bos_token }}{{ bos_token }}'+turns+asking(),
-    'a system prompt of its own': "{% if messages[0].role!='system' %}<|im_start|>system\nBe nice.<|im_end|>\n{% endif %}"+turns+asking(),
+    'a system prompt of its own': "{% if messages[0].role!='system' %}<|im_start|>system\nBe nice.<|im_end|>\n{% endif %}"
+                                  +turns+asking(),
     'refuses a system prompt': refuse+turns+asking(),
     'refuses a system prompt, opens think': refuse+turns+asking('<think>\n'),
     'ignores a system prompt': turns.replace('in messages', "in messages if m.role!='system'")+asking(),
@@ -111,7 +114,8 @@ def test_modelfile(habit):
     except TinyReasoningError as e: assert len(str(e).splitlines())==1
     else: assert check_modelfile(text, habit, [talk])==1
 
-@pytest.mark.parametrize('name', ['none', 'opens think', 'opens think, deletes reasoning', 'thinks if told to', 'thinks unless told not to', 'no end', 'an end that is no token'])
+@pytest.mark.parametrize('name', ['none', 'opens think', 'opens think, deletes reasoning', 'thinks if told to',
+                                  'thinks unless told not to', 'no end', 'an end that is no token'])
 def test_has_modelfile(tokenizer, name): modelfile(repaired(tokenizer, habits[name]), 'm.gguf', 'You add.')
 
 bad = {
@@ -122,7 +126,8 @@ bad = {
     'says nothing of it': ('Hello!', 'leaves out'),
     'without the question': ("{% for m in messages if m.role=='system' %}{{ m.content }}{% endfor %}", 'leaves out'),
     'a large range': ('{% for a in range(10**9) %}x{% endfor %}', 'fails'),
-    'loops in loops': ('{% for a in range(99999) %}{% for b in range(99999) %}{% if a<0 %}x{% endif %}{% endfor %}{% endfor %}', 'no end'),
+    'loops in loops': ('{% for a in range(99999) %}{% for b in range(99999) %}'
+                       '{% if a<0 %}x{% endif %}{% endfor %}{% endfor %}', 'no end'),
     'a macro that calls itself': ('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'fails'),
     'attributes': ("{{ ''.__class__.__mro__ }}{{ messages[0].content.__init__.__globals__ }}", 'fails')}
 
@@ -161,7 +166,8 @@ def test_deleted_question(tokenizer):
 def tiny(tmp_path_factory, tokenizer):
     "A function that saves a random model of two layers with a chat template"
     from transformers import LlamaConfig, LlamaForCausalLM
-    shape = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1)
+    shape = dict(hidden_size=32, intermediate_size=64,
+                 num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1)
     def make(name):
         folder,t = tmp_path_factory.mktemp('model')/'m', copy.deepcopy(tokenizer)
         t.chat_template = habits[name]
@@ -171,14 +177,16 @@ def tiny(tmp_path_factory, tokenizer):
         return str(folder)
     return make
 
-@pytest.mark.parametrize('name', ['opens think, deletes reasoning', 'thinks if told to', 'thinks unless told not to', 'refuses a system prompt', 'no end', 'an end that is no token'])
+@pytest.mark.parametrize('name', ['opens think, deletes reasoning', 'thinks if told to', 'thinks unless told not to',
+                                  'refuses a system prompt', 'no end', 'an end that is no token'])
 def test_commands(tiny, tmp_path, name):
     "Training, evaluation, chat and export of a model with this template"
     from tiny_reasoning.chat import Chat
     from tiny_reasoning.eval import evaluate
     from tiny_reasoning.export import export
     from tiny_reasoning.train import train
-    few = {'model.name':tiny(name), 'num_samples':20, 'test_samples':2, 'data.unseen_samples':0, 'evaluation.max_new_tokens':8, 'evaluation.prompts':False,
+    few = {'model.name':tiny(name), 'num_samples':20, 'test_samples':2, 'data.unseen_samples':0,
+           'evaluation.max_new_tokens':8, 'evaluation.prompts':False,
         'max_steps':2, 'warmup_steps':0, 'eval_steps':1, 'save_steps':1, 'batch_size':2, 'model.load_in_4bit':False}
     cfg = load_config('cpu', output_dir=str(tmp_path/'run'), **few)
     trainer,t = train(cfg)

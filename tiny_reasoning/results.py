@@ -168,7 +168,9 @@ def _lines(preds):
     return text.encode(errors='backslashreplace')  # half a character, as a model may write it, becomes an escape
 
 # %% ../nbs/03d_results.ipynb #53073f76
-def predictions_digest(preds):
+def predictions_digest(
+    preds:list, # Rows of `predictions.jsonl`
+)->str:
     "What ties the other two files to their predictions"
     return hashlib.sha256(_lines(preds)).hexdigest()
 

@@ -117,8 +117,11 @@ def verdict(
     return res + '; the interval leaves out 0, but the exact test decides'
 
 # %% ../nbs/03c_verdicts.ipynb #376c4378
-def share_of(k, n):
-    "`k` correct answers of `n` as a share with its interval"
+def share_of(
+    k:int, # Correct answers
+    n:int, # Of so many
+)->dict: # right, accuracy, low, high
+    "A share of correct answers with its interval"
     low,high = wilson(k, n)
     return dict(right=k, accuracy=k/n, low=low, high=high)
 
@@ -173,7 +176,9 @@ def _voted(samples):
     chosen = majority([o['answer'] for o in samples])
     return any(o['flexible'] for o in samples if o['answer']==chosen)
 
-def sampled_numbers(samples):
+def sampled_numbers(
+    samples:list, # For each question a list of the same number of samples, from `sampled`
+)->dict: # samples, pass_at and majority
     "pass@1, 2, 4 … n and maj@n of `samples`, with intervals"
     n = len(samples[0])
     def passed(k):
