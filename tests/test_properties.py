@@ -24,6 +24,9 @@ def test_spelled_number(n, negative, group, zero):
     assert read_number('-'*negative+digits)==want
     assert read_answer(f'<think>\n1\n</think>\n\n{answer_mark} {"-"*negative}{digits}', strict=True)==want
 
+@given(st.integers(0, 10**40), st.integers(0, 9))
+def test_power_of_ten(n, power): assert read_number(f'{n}e{power}')==str(n*10**power)
+
 @given(st.decimals(-10**20, 10**20, places=6))
 def test_taught_reply_is_right(x):
     row = to_row('How many?', f'It is easy.\n#### {x:f}')

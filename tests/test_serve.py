@@ -1,4 +1,4 @@
-"The merged export behind an OpenAI-compatible server answers as `tiny_chat` does; needs transformers[serving] and openai"
+"The merged export behind an OpenAI-compatible server answers as `tiny_chat`; needs transformers[serving] and openai"
 import json, socket, subprocess, sys, time
 from pathlib import Path
 import pytest

@@ -43,7 +43,8 @@ habits = {
     'two ends': turns.replace('<|im_end|>', '<|im_end|><|endoftext|>')+asking(),
     'bos': '{{ bos_token }}'+turns+asking(),
     'bos, twice': '{{ bos_token }}{{ bos_token }}'+turns+asking(),
-    'a system prompt of its own': "{% if messages[0].role!='system' %}<|im_start|>system\nBe nice.<|im_end|>\n{% endif %}"
+    'a system prompt of its own': "{% if messages[0].role!='system' %}"
+                                  "<|im_start|>system\nBe nice.<|im_end|>\n{% endif %}"
                                   +turns+asking(),
     'refuses a system prompt': refuse+turns+asking(),
     'refuses a system prompt, opens think': refuse+turns+asking('<think>\n'),
@@ -179,6 +180,7 @@ def tiny(tmp_path_factory, tokenizer):
 
 @pytest.mark.parametrize('name', ['opens think, deletes reasoning', 'thinks if told to', 'thinks unless told not to',
                                   'refuses a system prompt', 'no end', 'an end that is no token'])
+@pytest.mark.slow
 def test_commands(tiny, tmp_path, name):
     "Training, evaluation, chat and export of a model with this template"
     from tiny_reasoning.chat import Chat

@@ -132,7 +132,7 @@ def _digits(m):
     digits = m['sign'] + whole + (m['part'] or m['only'] or '')
     power = int(m['e'] or _scales.get((m['scale'] or '').lower(), 0))
     if not power: return digits
-    return None if '/' in digits else f'{Decimal(digits).scaleb(power):f}'
+    return None if '/' in digits else f'{Decimal(f"{digits}e{power}"):f}'
 
 # %% ../nbs/01_data.ipynb #d29dd5a0
 _superscripts = re.compile('[⁰¹²³⁴-⁹]+')
