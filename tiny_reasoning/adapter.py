@@ -303,6 +303,7 @@ def load_adapter(
         with quiet_loading():
             model = peft.PeftModel.from_pretrained(model, str(path), is_trainable=trainable)
             _check_tensors(model, path)
+        for o in model.peft_config.values(): o.base_model_name_or_path = model.config.name_or_path  # here, so that saving asks no hub
     except Exception as e: raise TinyReasoningError(f'Cannot load the adapter in {str(path)!r}: {one_line(e, 200)}') from None
     log.info(f'Adapter {path} loaded')
     return model
