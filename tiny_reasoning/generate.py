@@ -140,7 +140,7 @@ def next_token(
     "Each row's next token: the most likely, or the first at which the summed probabilities exceed `u`"
     import torch
     if u is None: return logits.argmax(-1, keepdim=True)
-    if temperature!=1: logits = (logits-logits.amax(-1, keepdim=True)).float()/max(temperature, 1e-6)
+    if temperature!=1: logits = (logits.float()-logits.amax(-1, keepdim=True))/max(temperature, 1e-6)
     p = logits.softmax(-1, dtype=torch.float)
     if top_p==1: return _first_above(p, u)
     p,order = p.sort(-1, descending=True)
@@ -431,10 +431,11 @@ def generate(
         new = _batches(mine, max(1, size//n), some, bar)
     new = [new[i:i+n] for i in range(0, len(new), n)]
     res = dict(gather_object(list(zip(mine, new))))
-    def reply(prompt, tokens, probs):
-        o = _reply(tokenizer, tokens, opening(tokenizer, prompt), probs if logprobs else None)
+    def reply(begun, tokens, probs):
+        o = _reply(tokenizer, tokens, begun, probs if logprobs else None)
         return o | dict(ids=tokens) if ids or logprobs else o
-    res = [[reply(prompt, *o) for o in res[i]] for i,prompt in enumerate(asked)]
+    begun = [opening(tokenizer, o) for o in asked]
+    res = [[reply(b, *o) for o in res[i]] for i,b in enumerate(begun)]
     return [o[0] for o in res] if n==1 else res
 
 # %% ../nbs/02b_generate.ipynb #f82eb5ec

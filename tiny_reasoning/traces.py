@@ -140,7 +140,8 @@ def near_duplicate(
     "Whether `a` and `b` are nearly the same, whatever their spaces, case and thousands separators"
     a,b = (re.findall(r'\d+|\w+|[^\w\s]', re.sub(r'(?<=\d),(?=\d)', '', o.lower())) for o in (a, b))
     same = difflib.SequenceMatcher(None, a, b, autojunk=False)
-    if same.quick_ratio()<share or len(a)*len(b)>10**6: return same.quick_ratio()>=share  # whatever the order
+    most = same.quick_ratio()  # whatever the order
+    if most<share or len(a)*len(b)>10**6: return most>=share
     return same.ratio()>=share
 
 # %% ../nbs/02d_traces.ipynb #56f571a9
