@@ -208,7 +208,7 @@ class GrpoConfig(Section):
     format_weight:NonNegativeFloat=0.1 # What reasoning in its tags with an answer after it earns
     rewards:list[str]|None=None # Functions of yours that add to the reward, such as `my.py:shorter`; naming one runs its file
     sound:bool=False # Pay for a right answer only where no sum in the reply is false
-    pass_rates:str|None=None # Leaves out questions that all replies got right, or none: `measure`, or a folder of `tiny_traces`; none for all
+    pass_rates:str|None=None # Leaves out questions that all replies got right, and asks late those that none did: `measure`, or a folder of `tiny_traces`; none for all
 
 # %% ../nbs/00_config.ipynb #cf05fd00
 @dataclass(config=_strict)

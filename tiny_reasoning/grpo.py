@@ -77,9 +77,12 @@ def question_order(
     steps:int, # Steps of the run
     per_step:int, # Questions a step
     seed:int=0, # Decides the order
+    hard:int=0, # As many of them, the last ones, come late
 )->list: # `steps*per_step` indices below `n`
-    "Which question comes when: each once, in random order, before any comes again"
-    rng,res = random.Random(seed), []
+    "Which question comes when: each once, in random order, the hard ones in the second half, before any comes again"
+    rng = random.Random(seed)
+    when = [rng.uniform(0 if i<n-hard else .5, 1) for i in range(n)]
+    res = sorted(range(n), key=when.__getitem__)
     while len(res)<steps*per_step: res += rng.sample(range(n), n)
     return res[:steps*per_step]
 
@@ -90,8 +93,8 @@ def to_questions(
     system_prompt:str='', # Opens every conversation
 ): # datasets.Dataset with prompt and row
     "Prompts in the order in which we ask them, each with the index of its row"
-    def one(i): return dict(prompt=to_prompt(rows[i]['question'], system_prompt), row=i)
-    return Dataset.from_list([one(i) for i in order])
+    each = [dict(prompt=to_prompt(o['question'], system_prompt), row=i) for i,o in enumerate(rows)]
+    return Dataset.from_list(each).select(order)
 
 # %% ../nbs/03b_grpo.ipynb #b0041bbe
 @contextmanager
@@ -333,22 +336,22 @@ def filter_by_pass_rate(
     rows:list, # Rows from `make_splits`
     rates:list, # Share of correct replies to each
 )->list:
-    "The `rows` that the model sometimes answers correctly; a `TinyReasoningError` if there are none"
-    res = [o for o,r in zip(rows, rates) if 0<r<1]
-    n,never,always = len(rows), rates.count(0), rates.count(1)
-    log.info(f'Pass rates: {never/n:.0%} of {n:,} questions never correct, {always/n:.0%} always; {len(res):,} are left')
+    "The `rows` that the model sometimes or never answers correctly, in this order; a `TinyReasoningError` if it is never sometimes"
+    sometimes,never = [o for o,r in zip(rows, rates) if 0<r<1], [o for o,r in zip(rows, rates) if r==0]
+    n,always = len(rows), rates.count(1)
+    log.info(f'Pass rates: {always/n:.0%} of {n:,} questions always correct: left out; {len(never)/n:.0%} never: they come later')
     how = 'choose easier or harder ones, or train on solutions first'
-    if not res: raise TinyReasoningError(f'No question that the model sometimes answers correctly: {how}')
-    return res
+    if not sometimes: raise TinyReasoningError(f'No question that the model sometimes answers correctly: {how}')
+    return sometimes+never
 
 # %% ../nbs/03b_grpo.ipynb #d7875153
 def _pick_rows(model, tokenizer, rows, cfg):
-    "The `rows` to train on, by `grpo.pass_rates`"
+    "The `rows` to train on, by `grpo.pass_rates`, and how many of them, the last ones, are hard"
     g,prompt = cfg.grpo, cfg.data.system_prompt
-    if not g.pass_rates: return rows
+    if not g.pass_rates: return rows, 0
     if g.pass_rates!='measure': rates = load_pass_rates(g.pass_rates, rows)
     else: rates = measure_pass_rates(model, tokenizer, rows, g, prompt, cfg.project.seed)
-    return filter_by_pass_rate(rows, rates)
+    return filter_by_pass_rate(rows, rates), rates.count(0)
 
 # %% ../nbs/03b_grpo.ipynb #b007f99e
 class GroupProgress(Progress):
@@ -448,10 +451,10 @@ def rows_at_once(
     return max(1, tokens//longest)
 
 # %% ../nbs/03b_grpo.ipynb #3bda7a02
-def _datasets(rows, validation, cfg):
-    "Questions of the whole run to learn from, and those of `validation`"
+def _datasets(rows, hard, validation, cfg):
+    "Questions of the whole run to learn from, the last `hard` of them late, and those of `validation`"
     steps,per_step = cfg.training.max_steps, cfg.grpo.num_questions
-    order = question_order(len(rows), steps, per_step, cfg.project.seed)
+    order = question_order(len(rows), steps, per_step, cfg.project.seed, hard)
     each = (rows, order), (validation, range(len(validation)))
     return [to_questions(*o, cfg.data.system_prompt) for o in each]
 
@@ -484,10 +487,10 @@ def make_group_trainer(
     args = group_config(cfg, **kwargs)
     if args.n_gpu>1: args._n_gpu = 1  # one GPU a process; `accelerate launch` starts more
     settle_dtypes(model, cfg.model)
-    rows = _pick_rows(model, tokenizer, splits.train, cfg)
+    rows,hard = _pick_rows(model, tokenizer, splits.train, cfg)
     own = own_rewards(cfg.grpo.rewards, rows)
     args.reward_weights = [*args.reward_weights, *[1.]*len(own)]
-    asked,validation = _datasets(rows, splits.validation, cfg)
+    asked,validation = _datasets(rows, hard, splits.validation, cfg)
     begun = opening(tokenizer, encode(tokenizer, asked['prompt'][:1]).input_ids[0])
     trainer = GroupTrainer(
         model, reward_functions(rows, begun, cfg.data.reasoning, cfg.grpo.sound)+own, args=args, processing_class=tokenizer,

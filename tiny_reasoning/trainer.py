@@ -287,6 +287,10 @@ def _float32(model):
     for p in model.parameters():
         if p.requires_grad: p.data = p.data.float()
 
+def _scaler():
+    "float16's gradient scaler: from its usual 65,536 it would skip a dozen steps until it has come down"
+    return torch.amp.GradScaler('cuda', init_scale=2.**6, growth_interval=100)
+
 # %% ../nbs/02c_trainer.ipynb #97b3f862
 def quiet_libraries():
     "Let trl, transformers, accelerate and peft log errors only"
@@ -299,7 +303,9 @@ def add_callbacks(
     progress:Progress, # Its bar
 ):
     "`trainer` with its callbacks; `progress`, `clock` and `finite` are at hand"
-    if trainer.args.fp16: _float32(trainer.model)
+    if trainer.args.fp16:
+        _float32(trainer.model)
+        trainer.accelerator.scaler = _scaler()
     trainer.remove_callback(PrinterCallback)
     trainer.cfg,trainer.progress,trainer.clock,trainer.finite = cfg,progress,StepClock(),NonFinite()
     keep = KeepCheckpoints(cfg.training.save_total_limit)
