@@ -258,12 +258,13 @@ def _best_opening(model, tokenizer, splits, cfg, shots=3):
     return tried, (None if tried['best']=='own' else opened[tried['best']])
 
 # %% ../nbs/04_eval.ipynb #5a4702b3
-def _evaluate(cfg, adapters):
+def _evaluate(cfg, adapters, splits=None):
     "Contents of `eval.json`, and rows of `predictions.jsonl`"
     if cfg.model.backend=='unsloth': import_unsloth()
-    digests,problems = {k:adapter_digest(o) for k,o in adapters.items()}, read_problems(cfg)
+    digests = {k:adapter_digest(o) for k,o in adapters.items()}
+    problems = None if splits else read_problems(cfg)
     model,tokenizer = load_model(cfg.model)
-    splits = make_splits(cfg, tokenizer, problems)
+    splits = splits or make_splits(cfg, tokenizer, problems)
     seen = {k:seen_questions(o) for k,o in adapters.items()}
     sets = new_questions(splits, set().union(*seen.values()))
     sources = _sources(cfg, adapters, splits, seen)
@@ -317,10 +318,11 @@ def open_any(
 def measure_models(
     cfg:Config, # Data, system prompt, seed and the section `evaluation`
     models:dict, # From `name_models`
+    splits=None, # From `make_splits`, where you have them already
 ): # splits, predictions, and seconds and tokens a second by model
     "Whole models on the same questions, one after the other; raises `TinyReasoningError`"
     from accelerate.utils.memory import clear_device_cache
-    problems,asked,splits = read_problems(cfg), {}, None
+    problems,asked = None if splits else read_problems(cfg), {}
     seen = set().union(*map(seen_questions, models.values()))
     for name,spec in models.items():
         with open_any(spec, cfg.model) as (model, tokenizer):
@@ -332,11 +334,11 @@ def measure_models(
         clear_device_cache(garbage_collection=True)
     return splits, *_collected(sets, asked)
 
-def _evaluate_models(cfg, models):
+def _evaluate_models(cfg, models, splits=None):
     "As `_evaluate`, of whole models"
     adapters = {k:Path(o).expanduser() for k,o in models.items() if has_adapter(Path(o).expanduser())}
     digests = {k:adapter_digest(o) for k,o in adapters.items()}
-    splits,preds,speed = measure_models(cfg, models)
+    splits,preds,speed = measure_models(cfg, models, splits)
     trained = [trained_with(adapters[k]) if k in adapters else None for k in models]
     sources = provenance(cfg, trained, splits.set_aside, len(splits.shared)) | dict(differs='')
     found = dict(model=', '.join(models.values()), models=models, adapters={}, digests=digests, sources=sources, prompts=None)
@@ -374,6 +376,7 @@ def evaluate(
     base_only:bool=False, # Measure the base model alone; needs no adapter, and writes `base_eval.json` and so on
     adapters:list[str]=None, # Folders of several adapters, for one table of them all; writes `adapters_eval.json` and so on
     models:list[str]=None, # Whole models, or folders of any tool's adapters, instead of base and tuned; writes `models_eval.json` and so on
+    splits=None, # From `make_splits`, where you have them already
 )->dict: # Contents of `eval.json`
     "Measure base and tuned on the same questions; write eval.json, predictions.jsonl and report.html"
     if sum(map(bool, (base_only, adapters, models)))>1: raise ConfigError('base_only, adapters, models: give one of them')
@@ -382,10 +385,10 @@ def evaluate(
     cfg = for_this_machine(cfg, unsloth='unsloth' in sys.modules)
     if models: f,found = _evaluate_models, name_models(models)
     else: f,found = _evaluate, {} if base_only else _find_adapters(adapters or [cfg.project.adapter_path], cfg.model.name)
-    if not processes().is_main_process: return f(cfg, found)[0]
+    if not processes().is_main_process: return f(cfg, found, splits)[0]
     out = writable(cfg.project.output_dir, 'project.output_dir')
     with lock_folder(out, doing='evaluation'):
-        result,preds = f(cfg, found)
+        result,preds = f(cfg, found, splits)
         page = write_report(result, preds, out)
         if list(result['adapters'])==['tuned']: _describe(out, result['adapters']['tuned'])
     track(result, cfg.training.report_to)

@@ -37,7 +37,8 @@ def recipe_splits(
 ): # As from `make_splits`
     "The rows of all stages; a `TinyReasoningError` where there is nothing to validate or test on"
     from transformers import AutoTokenizer
-    splits = make_splits(cfg, AutoTokenizer.from_pretrained(model_folder(cfg.model.name)))
+    tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name)))
+    splits = make_splits(cfg, tokenizer)
     empty = first(o for o in ('validation','test') if not splits[o])
     if empty: raise TinyReasoningError(f'No {empty} rows: raise data.{dict(validation="validation_split", test="test_samples")[empty]}')
     return splits
@@ -70,12 +71,12 @@ def group_stage(
                    grpo=replace(cfg.grpo, pass_rates=str(out/'traces')))
 
 # %% ../nbs/04e_reason.ipynb #e6b7b8c9
-def _train(cfg, resume, overwrite):
-    "Train `cfg`, unless its run is complete and we resume"
+def _train(cfg, resume, overwrite, splits=None):
+    "Train `cfg` on `splits`, or on its own data, unless its run is complete and we resume"
     from accelerate.utils.memory import clear_device_cache
     out = Path(cfg.project.output_dir)
     if resume and is_complete(out): return log.info(f'{out} is complete')
-    train(cfg, resume=resume and holds_run(out), overwrite=overwrite)
+    train(cfg, resume=resume and holds_run(out), overwrite=overwrite, splits=splits)
     processes().wait_for_everyone()
     clear_device_cache(garbage_collection=True)
 
@@ -143,9 +144,9 @@ def reason(
     log.info('Stage 2 of 4: it learns the form from its correct replies')
     _train(form, resume, overwrite)
     log.info('Stage 3 of 4: it learns from rewards')
-    _train(group, resume, overwrite)
+    _train(group, resume, overwrite, splits)
     log.info('Stage 4 of 4: base and tuned answer the test questions')
-    result = evaluate(group)
+    result = evaluate(group, splits=splits)
     if not processes().is_main_process: return result
     stages = stage_record(out)
     write_json(out/'run.json', read_json(out/'run.json', dict) | dict(stages=stages))

@@ -381,15 +381,16 @@ def with_steps(
     return replace(cfg, training=replace(t, max_steps=steps, warmup_steps=warmup, eval_steps=every, save_steps=every))
 
 # %% ../nbs/03_train.ipynb #9f780a3c
-def _load(cfg, checkpoint, callbacks):
+def _load(cfg, checkpoint, callbacks, splits=None):
     "Rows, trainer and tokenizer, tried out as far as that goes without training"
     if cfg.model.backend=='unsloth': import_unsloth()
-    log.info(f'Loading data: {cfg.data.dataset_name}')
-    problems = read_problems(cfg)
-    check_solutions(problems, cfg)
+    if not splits:
+        log.info(f'Loading data: {cfg.data.dataset_name}')
+        problems = read_problems(cfg)
+        check_solutions(problems, cfg)
     log.info('Loading model')
     model,tokenizer = load_model(cfg.model)
-    splits = make_splits(cfg, tokenizer, problems)
+    splits = splits or make_splits(cfg, tokenizer, problems)
     if checkpoint: check_data(checkpoint.parent, splits)
     cfg = with_steps(cfg, len(splits.train))
     log.info('Applying LoRA')
@@ -425,10 +426,10 @@ def _fit(trainer, checkpoint):
     if at<a.max_steps: log.info(f'Stopped at step {at} of {a.max_steps}: {patience} validations in a row were no better')
 
 # %% ../nbs/03_train.ipynb #edf9979e
-def _run(cfg, here, checkpoint, resume, callbacks):
+def _run(cfg, here, checkpoint, resume, callbacks, splits=None):
     "The run itself: `cfg` as it was asked for, `here` on this machine"
     out,adapter,start = Path(cfg.project.output_dir), cfg.project.adapter_path, time.time()
-    splits,trainer,tokenizer = _load(here, checkpoint, callbacks)
+    splits,trainer,tokenizer = _load(here, checkpoint, callbacks, splits)
     cfg,here = (with_steps(o, len(splits.train)) for o in (cfg, here))
     main = processes().is_main_process
     with disk_errors(f'Cannot write into {out} or {adapter}'):
@@ -458,6 +459,7 @@ def train(
     resume:bool=False, # Continue from the newest complete checkpoint in `output_dir`
     overwrite:bool=False, # Move another run in `output_dir` to `replaced`
     callbacks=(), # Further `TrainerCallback`s
+    splits=None, # From `make_splits`, where you have them already
 ): # The finished trainer, and its tokenizer
     "Fine-tune an adapter and save it with its checkpoints, loss curves and run.json"
     log.info(f'Starting {cfg.project.name}')
@@ -470,7 +472,7 @@ def train(
         if checkpoint: log.info(f'Resuming from step {step_of(checkpoint)} ({checkpoint})')
         elif resume: log.warning(f'Nothing to resume in {out}: starting at step 0')
         check_init(cfg.lora, cfg.model.name, adapter)
-        return _run(cfg, for_this_machine(cfg, unsloth=sft), checkpoint, resume, callbacks)
+        return _run(cfg, for_this_machine(cfg, unsloth=sft), checkpoint, resume, callbacks, splits)
 
 # %% ../nbs/03_train.ipynb #556f28ce
 def main():
