@@ -165,6 +165,7 @@ def convert_gguf(
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent) as tmp:
         new = Path(tmp)/'model'
+        model.should_save_on_this_rank = lambda is_main_process: True  # or the folder of any process but the first has no weights
         for o in (model, tokenizer): o.save_pretrained(new)
         if not dest.exists(): new.rename(dest)  # unless another process was faster
     return dest
