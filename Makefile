@@ -8,7 +8,7 @@ ARGS ?=
 JOBS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install quickstart quickstart-sums quickstart-grpo test test-alone train evaluate inference demo test-browser test-site test-gguf faults kills export bench docs readme prepare clean
+.PHONY: help install quickstart quickstart-words quickstart-grpo test test-alone train evaluate inference demo test-browser test-site test-gguf faults kills export bench docs readme prepare clean
 .DEFAULT_GOAL := help
 
 help:                   ## This list
@@ -28,15 +28,15 @@ install: .venv/.installed ## Make .venv with the tested versions; does nothing w
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,offline]'
 	@touch $@
 
-quickstart: install     ## Train the embedded model on the CPU, then print the before/after table
+quickstart: install     ## Train the embedded model on the CPU to add step by step, then print the before/after table
 	@# A second run moves the first to outputs/quickstart/replaced
-	$(BIN)/tiny_train --config cpu --output_dir outputs/quickstart --overwrite $(ARGS)
-	$(BIN)/tiny_eval --config cpu --output_dir outputs/quickstart $(ARGS)
-	@echo "Chat with it: $(BIN)/tiny_chat --config cpu --output_dir outputs/quickstart"
+	$(BIN)/tiny_train --config sums --output_dir outputs/quickstart --overwrite $(ARGS)
+	$(BIN)/tiny_eval --config sums --output_dir outputs/quickstart $(ARGS)
+	@echo "Chat with it: $(BIN)/tiny_chat --config sums --output_dir outputs/quickstart"
 
-quickstart-sums: install ## The same for sums, step by step: the model never saw as many numbers as it then adds
-	$(BIN)/tiny_train --config sums --output_dir outputs/quickstart-sums --overwrite $(ARGS)
-	$(BIN)/tiny_eval --config sums --output_dir outputs/quickstart-sums $(ARGS)
+quickstart-words: install ## The same for word problems of eight kinds
+	$(BIN)/tiny_train --config cpu --output_dir outputs/quickstart-words --overwrite $(ARGS)
+	$(BIN)/tiny_eval --config cpu --output_dir outputs/quickstart-words $(ARGS)
 
 quickstart-grpo: install ## The same by reinforcement: the embedded model learns sums from its own replies
 	$(BIN)/tiny_train --config grpo_cpu --output_dir outputs/quickstart-grpo --overwrite $(ARGS)
