@@ -27,6 +27,7 @@ from .generate import *
 from .traces import to_solution
 from .verdicts import *
 from .results import *
+from .card import describe_adapter
 
 # %% ../nbs/04_eval.ipynb #6b6c4cc5
 def _templates(a, b):
@@ -366,7 +367,6 @@ def track(
 # %% ../nbs/04_eval.ipynb #2541ca0f
 def _describe(out, adapter):
     "Put the numbers into the adapter's card"
-    from tiny_reasoning.card import describe_adapter
     try: describe_adapter(out, adapter)
     except TinyReasoningError as e: log.warning(f'The card in {adapter} stays as it was: {e}')
 

@@ -22,6 +22,7 @@ from .data import *
 from .splits import *
 from .model import *
 from .adapter import *
+from .card import describe_adapter
 
 # %% ../nbs/03_train.ipynb #9c583fcf
 def losses(
@@ -311,11 +312,6 @@ def _finish(out, record):
     else: plot_rewards(record['history'], out/'reward.png')
     write_json(out/'run.json', record)
 
-def _describe(out, adapter):
-    "Put a card beside the adapter, so that its folder can be passed on"
-    from tiny_reasoning.card import describe_adapter
-    describe_adapter(out, adapter)
-
 # %% ../nbs/03_train.ipynb #039c1f44
 @contextmanager
 def disk_errors(
@@ -441,7 +437,7 @@ def _run(cfg, here, checkpoint, resume, callbacks, splits=None):
         record = run_record(here, splits, trainer, time.time()-began, step_of(checkpoint or ''), startup_seconds=round(began-start, 1))
         if main: keep_adapter(trainer.model, tokenizer, adapter, cfg, splits.train+splits.validation)
         if main: _finish(out, record)
-        if main: _describe(out, adapter)
+        if main: describe_adapter(out, adapter)  # so that its folder can be passed on
     (_,best),(name,value) = record['best'].items()
     log.info(f'Complete: {name.replace("_", " ")} {value:.3f} at {best}, {record["seconds"]:.0f} s, '
         f'{record["peak_memory_gb"]} GB peak; adapter in {adapter}')
