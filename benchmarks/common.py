@@ -132,7 +132,8 @@ def clock(first=10):
 def questions(a, n):
     "The first `n` test questions, as conversations"
     from tiny_reasoning.data import to_prompt
-    from tiny_reasoning.splits import make_splits, read_rows
+    from tiny_reasoning.rows import read_rows
+    from tiny_reasoning.splits import make_splits
     cfg = config(a, **({} if a.gsm8k else {'data.dataset_name':'reasoning_gym:gsm_symbolic', 'test_samples':n, 'num_samples':1}))
     rows = read_rows(cfg.data, 'test')[:n] if a.gsm8k else make_splits(cfg).test
     return [to_prompt(o['question'], cfg.data.system_prompt) for o in rows]

@@ -2,6 +2,8 @@ from .config import *
 from .files import *
 from .command import *
 from .data import *
+from .gym import *
+from .rows import *
 from .splits import *
 from .model import *
 from .adapter import *

@@ -20,6 +20,7 @@ from .config import *
 from .command import *
 from .files import *
 from .data import *
+from .gym import gym_prefix
 from .splits import *
 from .model import *
 from .adapter import *
@@ -50,7 +51,7 @@ def provenance(
 )->dict: # test, unseen and warning: text for the report
     "Where test questions come from, and what they share with the training data"
     d,owns = cfg.data, [o.data for o in trained if o]
-    gym,known = d.dataset_name.startswith('reasoning_gym:'), 0<len(owns)==len(trained)
+    gym,known = d.dataset_name.startswith(gym_prefix), 0<len(owns)==len(trained)
     where = f'rows set aside from split {d.split!r}' if set_aside else f'split {d.test_split!r}'
     source = f'{d.dataset_name}, {"made on the spot" if gym else where}'
     shared = _union([o.templates for o in owns if o.dataset_name==d.dataset_name])

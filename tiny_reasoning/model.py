@@ -20,7 +20,7 @@ from fastcore.xdg import xdg_cache_home
 from . import __version__
 from .config import *
 from .data import *
-from .splits import offline_without_hub
+from .rows import offline_without_hub
 
 # %% ../nbs/02_model.ipynb #2a1a8cb1
 embedded = 'smollm2-135m-instruct'
