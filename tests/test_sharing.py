@@ -4,6 +4,8 @@ import sys
 import pytest
 from commands import read, shell, tiny, write
 
+from tiny_reasoning.model import fetch_embedded
+
 pytestmark = pytest.mark.slow
 
 paid = '''
@@ -27,6 +29,24 @@ def history(tmp_path, n):
     record = read(out/'run.json')
     assert record['processes']==n
     return [o for o in record['history'] if 'reward' in o]
+
+convert = '''
+import sys, torch.distributed as dist
+from pathlib import Path
+from tiny_reasoning.model import convert_gguf
+dist.init_process_group('gloo')
+convert_gguf(Path(sys.argv[1]), Path(sys.argv[2])/str(dist.get_rank()))
+'''
+
+def test_each_process_converts_a_whole_model(tmp_path):
+    "transformers saves weights in the first process alone, and any of them may be the one whose folder is kept"
+    gguf = fetch_embedded(tmp_path)
+    script = write(tmp_path, 'convert.py', convert)
+    launch = ['-m', 'torch.distributed.run', '--nproc_per_node', 2]
+    run = shell(sys.executable, *launch, script, gguf, tmp_path/'out')
+    assert run.status==0, run.err[-2000:]
+    one,two = ({o.name:o.read_bytes() for o in (tmp_path/'out'/n).iterdir()} for n in '01')
+    assert one==two and 'model.safetensors' in one
 
 def test_two_learn_what_one_learns(tmp_path):
     one,two = (history(tmp_path, n) for n in (1,2))

@@ -108,7 +108,7 @@ def trained_with(
 ): # `Config`, or None where other tools made the adapter
     "The configuration that the adapter was trained with; raises `ConfigError`"
     path = _facts(path)/'config.yaml'
-    return saved_config(path) if path.is_file() else None
+    return saved_config(path) if path.exists() else None
 
 # %% ../nbs/02a_adapter.ipynb #f04cc857
 def seen_questions(

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from fastcore.basics import first
 from pydantic import BaseModel
 from . import __version__
 from .config import *
@@ -275,8 +276,18 @@ chat({visible(said)}, max_new_tokens={max_new_tokens})
     if ggufs: parts += [f'In llama.cpp: `llama-cli -m {ggufs[-1]} --jinja --temp 0`.']
     return '\n\n'.join(parts)
 
+# %% ../nbs/02g_card.ipynb #b3d9f6a2
+_vllm_ranks = 16, 32, 64, 128, 256, 320, 512 # What `--max-lora-rank` takes; the first unless given
+
+def _vllm_adapter(short, where, base, lora):
+    "Lines of the card on how vLLM serves the adapter; none where it would refuse it"
+    rank = first(o for o in _vllm_ranks if o>=lora.r)
+    if lora.use_dora or not rank: return []
+    flags = f' --max-lora-rank {rank}' if rank>_vllm_ranks[0] else ''
+    return [f'In vLLM: `vllm serve {base} --enable-lora{flags} --lora-modules {short}={where}`.']
+
 # %% ../nbs/02g_card.ipynb #8ac685c4
-def _run_adapter(name, repo, base, system_prompt, max_new_tokens):
+def _run_adapter(name, repo, base, lora, system_prompt, max_new_tokens):
     "Section of the card on how to run the adapter on its base"
     where,prompt = repo or 'PATH/OF/THIS/FOLDER', to_prompt('What is 12 plus 30?', system_prompt)
     said = repr(prompt).replace('`', r'\x60')
@@ -287,8 +298,7 @@ model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained({base!r})
 chat = pipeline('text-generation', model, tokenizer=AutoTokenizer.from_pretrained({where!r}))
 chat({visible(said)}, max_new_tokens={max_new_tokens}, do_sample=False)
 ```"""
-    short = file_name(name).lower()
-    parts = ['In transformers and PEFT:', code, f'In vLLM: `vllm serve {base} --enable-lora --lora-modules {short}={where}`.']
+    parts = ['In transformers and PEFT:', code, *_vllm_adapter(file_name(name).lower(), where, base, lora)]
     return '\n\n'.join([*parts, 'In a terminal: `tiny_chat --adapter_path PATH/OF/THIS/FOLDER`, from `pip install tiny_reasoning`.'])
 
 # %% ../nbs/02g_card.ipynb #ab000048
@@ -332,7 +342,7 @@ def model_card(
         what='A LoRA adapter for' if alone else 'A LoRA adapter added into', done='made' if alone else 'and exported',
         replies=_replies(own, result), results=_results(result, names), proofs='' if alone else _proofs(proofs),
         made=_made(public, base.load_in_4bit, own, run, names),
-        run=_run_adapter(name, repo, public, *asked) if alone else _run(name, repo, names, *asked))
+        run=_run_adapter(name, repo, public, own.lora if own else LoraConfig(), *asked) if alone else _run(name, repo, names, *asked))
     body = re.sub(r'\n{3,}', '\n\n', body)  # a section may be empty
     head = card_head(name, public, own, result, 'peft' if alone else 'transformers')
     return ModelCard(f'---\n{head}---\n\n{body}', ignore_metadata_errors=True)

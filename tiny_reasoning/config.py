@@ -171,7 +171,7 @@ class TrainingConfig(Section):
     gradient_accumulation_steps:PositiveInt=4 # Micro-batches per step of `sft`; its product with `per_device_train_batch_size` is the effective batch
     auto_batch:bool|None=None # Pass the effective batch through the model whole, as far as it fits; none is on with CUDA, off without
     warmup_steps:NonNegativeInt=50 # Steps over which the learning rate rises
-    max_steps:PositiveInt=250 # Optimiser steps
+    max_steps:Annotated[int, Field(gt=0, le=10**6)]=250 # Optimiser steps
     num_train_epochs:PositiveFloat|None=None # Passes through the training rows, in place of `max_steps`; none leaves it to that
     early_stopping:PositiveInt|None=None # Validations in a row without a better one, after which training ends; none for no such end
     learning_rate:PositiveFloat=2e-4 # Peak learning rate

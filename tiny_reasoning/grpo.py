@@ -462,12 +462,13 @@ def _datasets(rows, hard, validation, cfg):
 def own_rewards(
     specs, # Such as `['my.py:shorter']`; None for none
     rows:list, # Rows from `make_splits`
+    begun:str='', # What each prompt says of the reply already, from `opening`
 )->list: # Functions of completions, and of their indices in `rows`, as TRL calls them
     "Reward functions from your files, which are run; raises `ConfigError`"
     def one(spec):
         f = load_function(spec, 'grpo.rewards')
         def reward(completions, row, **kwargs):
-            return [call_function(f, 'grpo.rewards', o[0]['content'], rows[i]) for i,o in zip(row, completions)]
+            return [call_function(f, 'grpo.rewards', begun+o[0]['content'], rows[i]) for i,o in zip(row, completions)]
         reward.__name__ = f.__name__
         return reward
     return [one(o) for o in specs or ()]
@@ -488,10 +489,10 @@ def make_group_trainer(
     if args.n_gpu>1: args._n_gpu = 1  # one GPU a process; `accelerate launch` starts more
     settle_dtypes(model, cfg.model)
     rows,hard = _pick_rows(model, tokenizer, splits.train, cfg)
-    own = own_rewards(cfg.grpo.rewards, rows)
-    args.reward_weights = [*args.reward_weights, *[1.]*len(own)]
     asked,validation = _datasets(rows, hard, splits.validation, cfg)
     begun = opening(tokenizer, encode(tokenizer, asked['prompt'][:1]).input_ids[0])
+    own = own_rewards(cfg.grpo.rewards, rows, begun)
+    args.reward_weights = [*args.reward_weights, *[1.]*len(own)]
     trainer = GroupTrainer(
         model, reward_functions(rows, begun, cfg.data.reasoning, cfg.grpo.sound)+own, args=args, processing_class=tokenizer,
         train_dataset=asked, eval_dataset=validation)

@@ -12,6 +12,7 @@ __all__ = ['embedded', 'fetch_embedded', 'turn_end', 'fix_template', 'fix_tokeni
 import hashlib, json, logging, os, platform, re, subprocess, sys, tempfile, warnings, zipfile
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -193,6 +194,11 @@ def model_folder(
     return str(_from_cache(path, cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'))
 
 # %% ../nbs/02_model.ipynb #1a8f4c6b
+@cache
+def _file_digest(path, size, changed):
+    "The SHA-256 of a file, read once as long as its `size` and the time it was `changed` stay: [32 bytes]"
+    return hashlib.file_digest(path.open('rb'), 'sha256').digest()
+
 def base_digest(
     name:str, # As in `model.name`
 )->str: # 16 hexadecimal digits; '' where there are no weights to be had
@@ -203,7 +209,8 @@ def base_digest(
             from huggingface_hub import snapshot_download
             folder = snapshot_download(folder, allow_patterns='*.safetensors')  # `load_model` wants them anyway
         files = sorted(Path(folder).glob('*.safetensors'))
-        digests = [hashlib.file_digest(o.open('rb'), 'sha256').digest() for o in files]
+        stats = [o.stat() for o in files]
+        digests = [_file_digest(o, s.st_size, s.st_mtime_ns) for o,s in zip(files, stats)]
     except Exception: return ''  # `load_model` says what is wrong
     return hashlib.sha256(b''.join(digests)).hexdigest()[:16] if files else ''
 

@@ -44,7 +44,8 @@ def harness_answer(
     strict:bool=False, # By `strict-match`, which wants `#### 18`, instead of `flexible-extract`
 )->str: # `[invalid]` where there is none
     "What lm-evaluation-harness takes from `reply` as the answer to a question of GSM8K"
-    found = re.findall(r'#### (-?[0-9.,]+)' if strict else r'(-?[$0-9.,]{2,})|(-?[0-9]+)', reply)
+    reply,pattern = reply.split('Question:')[0], r'#### (-?[0-9.,]+)' if strict else r'(-?[$0-9.,]{2,})|(-?[0-9]+)'
+    found = re.findall(pattern, reply)
     if not found: return '[invalid]'
     return found[0] if strict else first(filter(None, found[-1])).strip()
 
