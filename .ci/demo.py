@@ -1,6 +1,6 @@
 """`make demo`: the title and the last section of nbs/05_demo.ipynb as a page, served by Voilà. Takes any configuration
-key, `--port` and `--browser`. Without an adapter of its own it uses the one that `make quickstart` leaves."""
-import os,sys,tempfile
+key, `--port` and `--browser`. Where you name no run, it is the one that `make quickstart` leaves."""
+import logging,os,sys,tempfile
 from pathlib import Path
 from tiny_reasoning.adapter import run_config
 from tiny_reasoning.command import parse_args,setup_log
@@ -14,6 +14,12 @@ def page(cfg,
         ):
     "The chat as a web page"
 
+def settings(config=None, smoke=False, **keys):
+    "`run_config` of what you name, or else of the run that `make quickstart` leaves"
+    named = config or any(o.endswith(('name','output_dir','adapter_path')) for o in keys)
+    if not named and Path('outputs/quickstart/config.yaml').is_file(): keys['output_dir'] = 'outputs/quickstart'
+    return run_config(config, smoke, **keys)
+
 def hook(req, notebook, cwd):
     "Of 05_demo keep the title and what stands under `Try it`"
     last = max(i for i,c in enumerate(notebook.cells) if c.source.startswith('## '))
@@ -23,12 +29,11 @@ def hook(req, notebook, cwd):
 def main():
     os.chdir(root)
     setup_log()
-    try: cfg,flags,show = parse_args(page, prog='make demo', load=run_config)
+    try: cfg,flags,show = parse_args(page, prog='make demo', load=settings)
     except TinyReasoningError as e: sys.exit(f'make demo: {e}')
     if show: return print(cfg.to_yaml(), end='')
-    p,quick = (Path(o).resolve() for o in (cfg.project.adapter_path, 'outputs/quickstart/lora_adapter'))
-    embedded = cfg.model.name=='smollm2-135m-instruct'
-    cfg.project.adapter_path = str(quick if embedded and quick.exists() and not p.exists() else p)
+    cfg.project.adapter_path = str(Path(cfg.project.adapter_path).resolve())
+    logging.getLogger('tornado').setLevel(logging.ERROR)  # it warns of a setting of Voilà's
     from traitlets.config import Config
     from voila.app import Voila
     with tempfile.TemporaryDirectory() as tmp:

@@ -6,7 +6,7 @@
 __all__ = ['Column', 'Controls', 'example_problems', 'Examples', 'Question', 'ChatUI', 'chat']
 
 # %% ../nbs/05_demo.ipynb #3dec4d65
-import threading, time
+import os, textwrap, threading, time
 import ipywidgets as w
 from contextlib import closing
 from dataclasses import replace
@@ -118,6 +118,12 @@ def example_problems(
     return [_pens]
 
 # %% ../nbs/05_demo.ipynb #349d4bb2
+def _labels(questions, most=42):
+    "What a button says of each question: its beginning, or what comes after a long one that all of them share"
+    shared = os.path.commonprefix(questions)
+    at = shared.rfind(' ')+1 if len(questions)>1 and len(shared)>most/2 else 0
+    return [textwrap.shorten(o[at:], most, placeholder=' …') for o in questions]
+
 class Examples(w.HBox):
     "A button for each problem"
     def __init__(
@@ -125,12 +131,13 @@ class Examples(w.HBox):
         problems:list, # Dicts of question and answer
         ask, # Called with the question that you click
     ):
-        super().__init__([self.button(o['question'], ask) for o in problems])
+        questions = [o['question'] for o in problems]
+        super().__init__([self.button(*o, ask) for o in zip(_labels(questions), questions)])
         self.add_class('tr-examples')
 
-    def button(self, question, ask):
-        "A button that asks `question`"
-        res = w.Button(description=visible(question[:42])+'…', tooltip=visible(question))
+    def button(self, label, question, ask):
+        "A button with `label` that asks `question`"
+        res = w.Button(description=visible(label), tooltip=visible(question))
         res.on_click(lambda _: ask(question))
         return res
 
