@@ -40,8 +40,10 @@ def _attention(model, f):
 class _Thin:
     "LoRA layers that read the same input: one product with all their A matrices, in the input's dtype"
     def __init__(self, layers, train=False):
+        from torch.nn import Linear
         store_attr()
         self.x,self.A = None,None
+        self.in_place = not train or all(type(o.base_layer) is Linear for o in layers)  # bitsandbytes' output can't be written to
 
     def stack(self, cast):
         "Stack A of all layers, and put the scale into each B; `cast` is applied to each weight"
@@ -63,14 +65,12 @@ class _Thin:
 
     def __call__(self, i, x):
         "Output of layer `i` for `x`, with its adapter"
-        import torch
-        out = self.layers[i].base_layer(x)
         if x is not self.x: self.read(x)
-        flat = out.flatten(0, -2)
-        if self.train: out = torch.addmm(flat, self.thin[i], self.B[i]).view_as(out)
-        else: flat.addmm_(self.thin[i], self.B[i])
+        out = self.layers[i].base_layer(x.flatten(0, -2))
+        B = self.B[i].to(out.dtype)
+        out = (out.addmm_ if self.in_place else out.addmm)(self.thin[i], B)
         if i==len(self.layers)-1: self.x = self.thin = None
-        return out
+        return out.view(*x.shape[:-1], -1)
 
 # %% ../nbs/02b_generate.ipynb #59d788e6
 def _plain_lora(layer):

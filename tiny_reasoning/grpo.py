@@ -176,7 +176,7 @@ def _of_all(self:GroupTrainer, batch):
 def drop_zero_advantage(self:GroupTrainer,
     batch:dict, # Replies with masks and advantages, from TRL
 )->dict:
-    "This process's share of the rows whose advantage is not 0, longest replies first"
+    "This process's share of the rows whose advantage is not 0, longest replies first; `longest`: the longest of all processes at each place"
     n,me = self.args.world_size, self.args.process_index
     if n>1: batch = self._of_all(batch)
     length,idle = batch['completion_mask'].sum(1), batch['advantages']==0
@@ -184,8 +184,9 @@ def drop_zero_advantage(self:GroupTrainer,
     first = short[idle[short].long().argsort(stable=True)]  # those that teach, then the shortest of the others
     teach = max(1, int((~idle).sum()))
     some = first[:-(-teach//n)*n]  # as many for each process; an idle row adds a gradient of zeros
-    order = some[length[some].argsort(descending=True, stable=True)][me::n]
-    return {k:v[order] if v.dim() else v for k,v in batch.items()}
+    dealt = some[length[some].argsort(descending=True, stable=True)].view(-1, n)
+    own = {k:v[dealt[:,me]] if v.dim() else v for k,v in batch.items()}
+    return own | dict(longest=length[dealt[:,0]])
 
 # %% ../nbs/03b_grpo.ipynb #4136043c
 def _trim(batch):
@@ -198,11 +199,17 @@ def _trim(batch):
 @patch
 def microbatches(self:GroupTrainer,
     inputs:dict, # From `drop_zero_advantage`
-    rows:int, # At most so many in a microbatch
+    rows:int, # As many of the longest rows fit into a microbatch
 )->list: # Dicts like `inputs`
-    "`inputs` in microbatches of at most `rows` rows, each as short as its longest row"
-    def some(i): return {k:v[i:i+rows] if v.dim() else v for k,v in inputs.items()}
-    return [_trim(some(i)) for i in range(0, len(inputs['prompt_ids']), rows)]
+    "`inputs` in microbatches of at most as many tokens, each as short as its longest row; cut alike in all processes"
+    asked = inputs['prompt_ids'].shape[1]
+    lengths = (asked+inputs['longest']).tolist()
+    most,start,res = rows*lengths[0], 0, []
+    while start<len(lengths):
+        part = slice(start, start+most//lengths[start])
+        res.append(_trim({k:v[part] if v.dim() else v for k,v in inputs.items()}))
+        start = part.stop
+    return res
 
 # %% ../nbs/03b_grpo.ipynb #b0058ef2
 @contextmanager
@@ -218,9 +225,9 @@ def hidden_states_only(
 # %% ../nbs/03b_grpo.ipynb #c69553ed
 def _of_some(head, temperature, hidden, tokens):
     "Log-probabilities of `tokens` after the states `hidden`: [tokens]"
-    logits = head(hidden).float()
-    if temperature!=1: logits = logits/temperature
-    return logits.gather(1, tokens[:,None])[:,0] - logits.logsumexp(-1)
+    logits = head(hidden)
+    if temperature!=1: logits = logits.float()/temperature
+    return logits.log_softmax(-1, dtype=torch.float).gather(1, tokens[:,None])[:,0]
 
 # %% ../nbs/03b_grpo.ipynb #8dc3ecba
 def log_probs(

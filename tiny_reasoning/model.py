@@ -436,7 +436,7 @@ def use_liger(
     "Put Liger's kernels into `model`, on a GPU and where `liger-kernel` is installed"
     if model.device.type!='cuda' or not find_spec('liger_kernel'): return
     from transformers.integrations.liger import apply_liger_kernel
-    kinds = dict(rms_norm=True, swiglu=True, rope=False, cross_entropy=False, fused_linear_cross_entropy=False)
+    kinds = dict(rms_norm=True, swiglu=True, rope=True, cross_entropy=False, fused_linear_cross_entropy=False)
     apply_liger_kernel(model, kinds)
 
 # %% ../nbs/02_model.ipynb #f71eccc0

@@ -123,7 +123,7 @@ def _answer(cfg, splits, again):
         if holds_run(out): clear_output(out, cfg.project.adapter_path)
     processes().wait_for_everyone()
     n = read_json(record, dict)['counts']['rows']
-    if n<10: raise TinyReasoningError(f'Only {n} replies to learn the form from: raise --form.samples or --num_samples')
+    if n<2: raise TinyReasoningError(f'Only {n} replies to learn the form from: raise --form.samples or --num_samples')
 
 # %% ../nbs/04e_reason.ipynb #04ca4dff
 def reason(

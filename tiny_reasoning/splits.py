@@ -196,9 +196,10 @@ def _side_by_side(rows):
 
 # %% ../nbs/01c_splits.ipynb #e24770bc
 def _train_and_validation(rows, share):
-    "`rows` in two lists, the last `share` of them for validation; no question is in both"
+    "`rows` in two lists, the last `share` of them, and at least one, for validation; no question is in both"
     rows = _side_by_side(rows)
-    n = len(rows)-round(len(rows)*share)
+    held_out = max(round(len(rows)*share), share>0)
+    n = len(rows)-held_out
     while 0<n<len(rows) and question_key(rows[n-1]['question'])==question_key(rows[n]['question']): n -= 1
     if not n: raise TinyReasoningError('No training rows left: lower data.validation_split or raise data.num_samples')
     return rows[:n], rows[n:]
