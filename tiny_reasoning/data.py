@@ -245,19 +245,32 @@ def in_words(
 
 # %% ../nbs/01_data.ipynb #4bdee835
 _says = re.compile(r'.*\banswer(?:\s+is\b\s*:?|:)\s*', re.I)
+_tags = {'<|begin_of_thought|>':'<think>', '<|end_of_thought|>':'</think>', '<|begin_of_solution|>':'', '<|end_of_solution|>':''}
+
+def _without_boxes(text):
+    "`text` with what stands in its boxes; the last box goes where the number before it is the same"
+    box = list(_boxed.finditer(text))[-1]
+    before,after = text[:box.start()].rstrip(' $\n'), text[box.end():].strip(' .$\n')
+    again = re.search(rf'(?<![\d.,]){re.escape(box[1])}\W*$', before)
+    return _boxed.sub(r'\1', before if again and not after else text)
 
 def split_solution(
     text:str # A worked solution
 )->tuple: # The solution without the mark, what the mark says, the mark; '' where there is none
     "Split a worked solution at the answer that it ends in"
+    for theirs,ours in _tags.items(): text = text.replace(theirs, ours)
     for mark in ('####', '<answer>', answer_mark):
         before,found,final = text.rpartition(mark)
         final = final.strip().removesuffix('</answer>').strip()
         if found and '\n' not in final: return before.strip(), final, mark
     boxed = _boxed.findall(text)
-    if boxed: return _boxed.sub(r'\1', text), boxed[-1], r'\boxed{}'
+    if boxed: return _without_boxes(text), boxed[-1], r'\boxed{}'
     before,tag,last = text.strip().rpartition('\n')
-    if m := _says.match(last): return text, last[m.end():], 'answer is'
+    if m := _says.match(last):
+        final = last[m.end():]
+        steps,mark,marked = before.rpartition('####')
+        if mark and marked.strip()==final.strip(): return steps.strip(), final, mark  # said twice
+        return text, final, 'answer is'
     before,tag,last = text.rpartition('</think>')
     if tag and read_number(last): return before, last, tag
     alone = read_number(text) or len(text.split())<2 or in_words(text)

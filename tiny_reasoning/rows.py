@@ -152,7 +152,7 @@ _pairs = [o.split() for o in ('problem solution', 'problem answer', 'question so
 _shapes = [ # Our names for columns that come together; the first that fits is taken
     _ours | dict(reasoning='solution'), dict(question='problem', reasoning='solution', answer='answer'), _ours,
     *(dict(question=q, answer=a) for q,a in _pairs), dict(chat='messages'), dict(chat='conversations')]
-_thoughts = 'reasoning', 'rationale', 'chain_of_thought', 'cot', 'thinking' # Beside the answer
+_thoughts = 'reasoning', 'rationale', 'chain_of_thought', 'cot', 'thinking', 'thinking_trajectories' # Beside the answer
 
 class _NoAnswers(TinyReasoningError): "There are questions, and no answers"
 
@@ -172,6 +172,11 @@ def _find_columns(names, given=None):
 # %% ../nbs/01b_rows.ipynb #8ffa801a
 _speakers = dict(human='user', gpt='assistant')
 
+def _has_system(row):
+    "Whether a chat in `row` opens with a system prompt"
+    turns = [v[0] for v in row.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    return any(o.get('role', o.get('from'))=='system' for o in turns)
+
 def _exchange(turns):
     "Question, reasoning and answer of a chat, as arguments of `to_row`"
     turns = [o for o in turns if isinstance(o, dict)] if isinstance(turns, list) else []
@@ -187,6 +192,7 @@ def _arguments(row, shape):
     o = {k:row.get(v) for k,v in shape.items()}
     if 'chat' in o: return _exchange(o['chat'])
     if isinstance(o['question'], list) and isinstance(o['answer'], list): return _exchange(o['question']+o['answer'])  # TRL's
+    if isinstance(o.get('reasoning'), list): o['reasoning'] = first(o['reasoning'])
     more = o.pop('input', None)
     if more: o['question'] = f"{o['question']}\n\n{more}"
     return o
@@ -195,13 +201,15 @@ def _arguments(row, shape):
 def _to_rows(found, name, columns=None):
     "Rows from `to_row` of the dicts `found` in the source `name`; one line says what we took for what"
     found = [{str(k).strip().lower():v for k,v in o.items()} for o in found]
-    names = list(dict.fromkeys(k for o in found for k in o))
+    empty = {k for k in _thoughts if not any(o.get(k) for o in found)}
+    names = [k for k in dict.fromkeys(k for o in found for k in o) if k not in empty]
     given = {k:str(v).lower() for k,v in (columns or {}).items()}
     try: shape = _find_columns(names, given)
     except TinyReasoningError as e: raise type(e)(f'{name}: {e}') from None
     words = [f'`{v}` is the {k}' for k,v in shape.items()]
     mark = split_solution(str(_arguments(found[0], shape)['answer']))[2]
     if mark not in ('', '####'): words.append(f"`{mark}` marks the final answer")
+    if any(map(_has_system, found)): words.append('system prompts are left out: yours is `data.system_prompt`')
     if set(shape.values())-{'question','answer'} or len(words)>2: log.info(f'{name}: {", ".join(words)}')
     rows = []
     for i,o in enumerate(found, 1):
