@@ -263,19 +263,29 @@ def _prove(part, m, asked):
     except TinyReasoningError as e: raise TinyReasoningError(f'{e}. Try --model.dtype {other}') from None
 
 # %% ../nbs/04d_export.ipynb #ac00001f
+def _write_ggufs(part, cfg, kinds, asked):
+    "Write GGUF files of `kinds` and a Modelfile into the folder `part`, without files whose proof fails; what `verify` found"
+    proofs,failed = {},None
+    for k in kinds:
+        file,(model,tokenizer) = part/f'{file_name(cfg.project.name)}-{k}.gguf',open_merged(part, 'float32')
+        write_gguf(part, file, k, cfg.project.name)
+        try: proofs[f'GGUF {k}'],best = prove_gguf(file, k, model, tokenizer, **asked),file.name
+        except TinyReasoningError as e:
+            failed = e
+            file.unlink()
+            log.warning(f'{k} is left out: {e}')
+    if not proofs: raise failed
+    write_ollama(part, best, tokenizer, asked['prompts'])
+    return proofs
+
+# %% ../nbs/04d_export.ipynb #5b1f0a7e
 def _make(part, cfg, path, kinds):
     "Write the model into the folder `part`, in 16 bits and as GGUF files of `kinds`; what `verify` found"
-    name,digest = file_name(cfg.project.name),adapter_digest(path)
+    digest = adapter_digest(path)
     asked = _merge(part, cfg, path, kinds)
     if adapter_digest(path)!=digest: raise TinyReasoningError(f'The adapter in {str(path)!r} was replaced meanwhile: not exported')
     proofs = _prove(part, cfg.model, asked)
-    if not kinds: return proofs
-    for k in kinds:
-        file,(model,tokenizer) = part/f'{name}-{k}.gguf',open_merged(part, 'float32')
-        write_gguf(part, file, k, cfg.project.name)
-        proofs[f'GGUF {k}'] = prove_gguf(file, k, model, tokenizer, **asked)
-    write_ollama(part, file.name, tokenizer, asked['prompts'])
-    return proofs
+    return proofs | _write_ggufs(part, cfg, kinds, asked) if kinds else proofs
 
 # %% ../nbs/04d_export.ipynb #148084ea
 def _describe(part, cfg, path, digest, proofs, repo):
