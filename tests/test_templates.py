@@ -129,6 +129,14 @@ bad = {
     'a large range': ('{% for a in range(10**9) %}x{% endfor %}', 'fails'),
     'loops in loops': ('{% for a in range(99999) %}{% for b in range(99999) %}'
                        '{% if a<0 %}x{% endif %}{% endfor %}{% endfor %}', 'no end'),
+    'ten gigabytes':("{{ 'a'*10**10 }}", 'memory'),
+    'ten gigabytes for a long question':("{% if 'QUESTION' in messages[-1].content %}{{ 'a'*10**10 }}{% endif %}", 'memory'),
+    'ten gigabytes of spaces':("{{ 'a'|center(10**10) }}", 'memory'),
+    'ten gigabytes of zeros':("{{ '%010000000000d'|format(1) }}", 'memory'),
+    'twice as much each time':("{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x~n.x %}"
+                               "{% endfor %}{{ n.x }}", 'memory'),
+    'a billion in a list':("{{ ([1]*10**9)|join(',') }}", 'memory'),
+    'a hundred million characters':("{% for i in range(10**4) %}{{ 'a'*10**4 }}{% endfor %}", 'characters'),
     'a macro that calls itself': ('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'fails'),
     'attributes': ("{{ ''.__class__.__mro__ }}{{ messages[0].content.__init__.__globals__ }}", 'fails')}
 

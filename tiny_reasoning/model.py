@@ -48,7 +48,7 @@ def _after_reply(tokenizer):
     "What the chat template writes after an assistant's message"
     if not tokenizer.chat_template: raise TinyReasoningError('this model has no chat template: choose an instruct model')
     turn = [dict(role='user', content='1+1?'), dict(role='assistant', content='TWO')]
-    return apply_template(tokenizer, turn, tokenize=False).rpartition('TWO')[2].strip()
+    return apply_template(tokenizer, turn).rpartition('TWO')[2].strip()
 
 # %% ../nbs/02_model.ipynb #8c2dcc3e
 def turn_end(
@@ -79,7 +79,7 @@ _system_in_question = (
 def _words(tokenizer, **kwargs):
     "A system prompt and a question in the template's words; nothing where it refuses them"
     talk = to_prompt('QUESTION', 'SYSTEM')
-    try: return apply_template(tokenizer, talk, tokenize=False, add_generation_prompt=True, **kwargs)
+    try: return apply_template(tokenizer, talk, add_generation_prompt=True, **kwargs)
     except TinyReasoningError: return ''
 
 # %% ../nbs/02_model.ipynb #7bff60de
@@ -93,7 +93,7 @@ def fix_template(
         notes.append(note)
     if 'SYSTEM' not in _words(tokenizer): begin(_system_in_question, 'the system prompt goes into the first question')
     if _words(tokenizer, enable_thinking=True)!=_words(tokenizer): begin(_thinking, 'thinking is switched on')
-    apply_template(tokenizer, to_prompt('QUESTION', 'SYSTEM'), tokenize=False)
+    apply_template(tokenizer, to_prompt('QUESTION', 'SYSTEM'))
     if all(o in _words(tokenizer) for o in ('SYSTEM','QUESTION')): return notes
     raise TinyReasoningError('its chat template leaves out what it is given')
 
