@@ -183,9 +183,11 @@ def has_adapter(
 
 # %% ../nbs/02a_adapter.ipynb #324adb95
 def _same_base(path, model_name):
-    "Whether the weights that `model_name` stands for are those that the adapter in `path` was trained on"
+    "Whether the weights that `model_name` stands for are those that the adapter in `path` was trained on; None where nobody knows"
     file = Path(path)/'base.txt'
-    return file.is_file() and file.read_text(errors='replace')==(base_digest(model_name) or None)
+    before = file.read_text(errors='replace') if file.is_file() else ''
+    now = base_digest(model_name) if before else ''
+    return before==now if before and now else None
 
 def check_adapter(
     path, # An adapter's folder
@@ -199,6 +201,13 @@ def check_adapter(
     if not own or model_name in (None, own.model.name) or _same_base(path, model_name): return path
     raise TinyReasoningError(f'The adapter in {str(path)!r} was trained on {own.model.name}, but model.name is {model_name!r}: '
                              f'give --model.name {own.model.name}, or the --config of its training')
+
+# %% ../nbs/02a_adapter.ipynb #c1a5e602
+def _compare_weights(path, model_name):
+    "A warning where `model_name` stands for other weights than those that the adapter in `path` was trained on"
+    if model_name in (None, embedded) or _same_base(path, model_name) is not False: return
+    log.warning(f'{model_name} has other weights than the adapter in {path} was trained on, or the same in other files: '
+                'its replies may not be those of training')
 
 # %% ../nbs/02a_adapter.ipynb #2e41e92a
 def _unlike_training(own, cfg):
@@ -296,7 +305,9 @@ def load_adapter(
 ):
     "`model` with the adapter in `path`; `with model.disable_adapter():` gives the base model back; raises `TinyReasoningError`"
     import peft
-    path = check_adapter(path, getattr(model, 'source', None))
+    source = getattr(model, 'source', None)
+    path = check_adapter(path, source)
+    _compare_weights(path, source)
     _compare_template(model, path)
     try:
         _check_files(path)
