@@ -152,7 +152,7 @@ _unit = re.compile(rf'''\s*(?:[%°]|/(?=[{_letter}]{{2}})|['"](?!\d)|(?=[{_lette
 _no_unit = re.compile(r'''\b(?:and|or|to|but|not|plus|minus|than|pi|sqrt|root|squared|cubed|factorial|choose|mod|remainder
     |hal(?:f|ves)|thirds?|quarters?|dozens?|score|gross|hundreds?|thousands?|lakhs?|crores?|(?:m|b|tr)ill\w*|mio|mrd|bn|mn|tausend
     |one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty
-    |[beijknoqruvwxyz]|(?-i:M))\b''', re.X | re.I)
+    |[beijknoqruvwxyz]|(?-i:M)|[ap]\.?m)\b''', re.X | re.I)
 
 def _is_unit(text):
     "Whether `text`, which follows a number, is a unit or nothing"
@@ -170,7 +170,7 @@ def _value(digits):
     except (ValueError, ZeroDivisionError): return None
 
 # %% ../nbs/01_data.ipynb #a10861fe
-_joined = re.compile(r'\d\s*(?:[$¢-¥₠-⃏]|\\[()\[\]$])\s*\d') # 3€50
+_joined = re.compile(r'\d\s*(?:[$¢-¥₠-⃏]|\\[()\[\]$])\s*\d|\d\.\.') # 3€50 and 5.33...
 _space = re.compile(r'\\[,;:! ]')
 _before = re.compile(r'[\s*`]*\+?(?:(?:Rs\.?|INR|USD?|EUR|GBP)\s*(?=[\d.]))?')
 
