@@ -88,7 +88,8 @@ def all_answer(answer): return [o | dict(answer=f'That makes {answer}.\n#### {an
     '3:4', '3,5', '1.234,56', r'5\sqrt{2}', '2^10', '5!', '7 or 8', 'not 7 but 8', 'between 7 and 9', 'x = 5', '5x',
     '3 dozen',
     '5k', '5万', '0x10', '1_000', '- 7', '(5)', '~5', '1/0', '5.33...', '5..7', '5:30 pm', '5.30pm', '5 a.m.', '5±1',
-    '1.234.567', '2024-01-05', '5 ft 3 in', '101_2', '5 R 2', '−5 – 3', '1e3/4', '3 million million', r'5\times 3', pytest.param('9'*5000, id='5000 digits')])
+    '1.234.567', '2024-01-05', '5 ft 3 in', '101_2', '5 R 2', '−5 – 3', '1e3/4', '3 million million', r'5\times 3',
+    pytest.param('9'*5000, id='5000 digits')])
 @pytest.mark.parametrize('method', ['sft', 'grpo'])
 def test_unread_answer(tmp_path, answer, method):
     no_rows(tmp_path, all_answer(answer), '--training.method', method, words='one number')
