@@ -126,9 +126,19 @@ bad = {
     'no such message': ('{{ messages[7].content }}', 'fails'),
     'says nothing of it': ('Hello!', 'leaves out'),
     'without the question': ("{% for m in messages if m.role=='system' %}{{ m.content }}{% endfor %}", 'leaves out'),
-    'a large range': ('{% for a in range(10**9) %}x{% endfor %}', 'fails'),
+    'a large range': ('{% for a in range(1000000000) %}x{% endfor %}', 'fails'),
     'loops in loops': ('{% for a in range(99999) %}{% for b in range(99999) %}'
                        '{% if a<0 %}x{% endif %}{% endfor %}{% endfor %}', 'no end'),
+    'ten gigabytes':("{{ 'a'*10000000000 }}", 'memory'),
+    'ten gigabytes for one question':("{% if 'QUESTION' in messages[-1].content %}{{ 'a'*10000000000 }}{% endif %}",
+                                      'memory'),
+    'ten gigabytes of spaces':("{{ 'a'|center(10000000000) }}", 'memory'),
+    'ten gigabytes of zeros':("{{ '%010000000000d'|format(1) }}", 'memory'),
+    'twice as much each time':("{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x~n.x %}"
+                               "{% endfor %}{{ n.x }}", 'memory'),
+    'a billion in a list':("{{ ([1]*1000000000)|join(',') }}", 'memory'),
+    'a hundred million characters':("{% for i in range(10000) %}{{ 'a'*10000 }}{% endfor %}", 'characters'),
+    'a power of a power':('{{ 9**(9**9) }}', 'power'),
     'a macro that calls itself': ('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'fails'),
     'attributes': ("{{ ''.__class__.__mro__ }}{{ messages[0].content.__init__.__globals__ }}", 'fails')}
 

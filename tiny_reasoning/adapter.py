@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['lora_targets', 'check_lora', 'add_lora', 'use_checkpointing', 'trained_with', 'seen_questions', 'write_facts',
-           'name_base', 'save_adapter', 'adapter_digest', 'has_adapter', 'check_adapter', 'run_config', 'adapter_shape',
-           'load_adapter', 'with_adapter', 'check_init', 'start_adapter', 'merged']
+           'name_base', 'save_adapter', 'adapter_digest', 'has_adapter', 'same_base', 'check_adapter', 'run_config',
+           'adapter_shape', 'load_adapter', 'with_adapter', 'check_init', 'start_adapter', 'merged']
 
 # %% ../nbs/02a_adapter.ipynb #9d4af93d
 import hashlib, json, re
@@ -108,7 +108,7 @@ def trained_with(
 ): # `Config`, or None where other tools made the adapter
     "The configuration that the adapter was trained with; raises `ConfigError`"
     path = _facts(path)/'config.yaml'
-    return saved_config(path) if path.exists() else None
+    return saved_config(path) if path.is_file() else None
 
 # %% ../nbs/02a_adapter.ipynb #f04cc857
 def seen_questions(
@@ -132,10 +132,11 @@ def write_facts(
     cfg:Config, # What the run was started with
     seen=(), # Rows that it trains and validates on
 ):
-    "Write down how an adapter is made: the configuration, and the keys of the questions it sees"
+    "Write down how an adapter is made: the fingerprint of its base, the keys of the questions it sees, and the configuration"
     before = seen_questions(cfg.lora.init) if cfg.lora.init else ()
     keys = dict.fromkeys([*before, *(question_key(o['question']) for o in seen)])
     atomic_write_text(Path(folder)/'questions.txt', '\n'.join(keys))
+    atomic_write_text(Path(folder)/'base.txt', base_digest(cfg.model.name))
     atomic_write_text(Path(folder)/'config.yaml', cfg.to_yaml())
 
 # %% ../nbs/02a_adapter.ipynb #faa2802c
@@ -163,7 +164,6 @@ def save_adapter(
     name_base(path, public_base(cfg.model.name))
     for o in path.glob('*.safetensors'): usual_mode(o)
     write_facts(path, cfg, seen)
-    atomic_write_text(path/'base.txt', base_digest(cfg.model.name))
     return path
 
 # %% ../nbs/02a_adapter.ipynb #9fb86614
@@ -182,10 +182,15 @@ def has_adapter(
     return (Path(path)/'adapter_config.json').is_file()
 
 # %% ../nbs/02a_adapter.ipynb #324adb95
-def _same_base(path, model_name):
-    "Whether the weights that `model_name` stands for are those that the adapter in `path` was trained on"
-    file = Path(path)/'base.txt'
-    return file.is_file() and file.read_text(errors='replace')==(base_digest(model_name) or None)
+def same_base(
+    path, # Folder of an adapter, or of a run
+    model_name:str, # As in `model.name`
+): # True, False, or None where nobody knows
+    "Whether the weights that `model_name` stands for are those that the adapter was trained on"
+    file = _facts(path)/'base.txt'
+    before = file.read_text(errors='replace') if file.is_file() else ''
+    now = base_digest(model_name) if before else ''
+    return before==now if before and now else None
 
 def check_adapter(
     path, # An adapter's folder
@@ -196,9 +201,24 @@ def check_adapter(
     advice = 'train one with `tiny_train`, or give its folder with --adapter_path'
     if not has_adapter(path): raise TinyReasoningError(f'No adapter in {str(path)!r}: {advice}')
     own = trained_with(path)
-    if not own or model_name in (None, own.model.name) or _same_base(path, model_name): return path
+    if not own or model_name in (None, own.model.name) or same_base(path, model_name): return path
     raise TinyReasoningError(f'The adapter in {str(path)!r} was trained on {own.model.name}, but model.name is {model_name!r}: '
                              f'give --model.name {own.model.name}, or the --config of its training')
+
+# %% ../nbs/02a_adapter.ipynb #c1a5e602
+def _other_base(path):
+    "The model that another tool's adapter in `path` says it is for; None for our own"
+    return None if trained_with(path) else read_json(Path(path)/'adapter_config.json', dict).get('base_model_name_or_path')
+
+def _compare_weights(path, model_name):
+    "A warning where the adapter in `path` was trained on other weights than those that `model_name` stands for, as far as it says"
+    if model_name is None: return
+    named = _other_base(path)
+    if isinstance(named, str) and named and Path(named).name.lower()!=public_base(model_name).rpartition('/')[2].lower():
+        log.warning(f'The adapter in {path} says that it is for {one_line(named, 80)}, and the model is {model_name}')
+    if model_name==embedded or same_base(path, model_name) is not False: return
+    log.warning(f'{model_name} has other weights than the adapter in {path} was trained on, or the same in other files: '
+                'its replies may not be those of training')
 
 # %% ../nbs/02a_adapter.ipynb #2e41e92a
 def _unlike_training(own, cfg):
@@ -296,7 +316,9 @@ def load_adapter(
 ):
     "`model` with the adapter in `path`; `with model.disable_adapter():` gives the base model back; raises `TinyReasoningError`"
     import peft
-    path = check_adapter(path, getattr(model, 'source', None))
+    source = getattr(model, 'source', None)
+    path = check_adapter(path, source)
+    _compare_weights(path, source)
     _compare_template(model, path)
     try:
         _check_files(path)

@@ -15,8 +15,8 @@ from .config import *
 
 # %% ../nbs/00b_command.ipynb #062db014
 class _Formatter(logging.Formatter):
-    "Log lines without control characters"
-    def format(self, record): return visible(super().format(record))
+    "Log lines without control characters; what follows a line break is indented, so that nothing in it passes for a line of ours"
+    def format(self, record): return visible(super().format(record)).replace('\n', '\n    ')
 
 # %% ../nbs/00b_command.ipynb #bd5711cf
 def setup_log(

@@ -6,15 +6,16 @@
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_number', 'read_answer',
            'same_answer', 'in_words', 'split_solution', 'to_row', 'row_error', 'question_key', 'contradictions',
            'filter_rows', 'answer_text', 'plain_words', 'read_choice', 'given_answer', 'score', 'load_function',
-           'call_function', 'own_judge', 'within', 'apply_template', 'encode', 'opening', 'reply_tokens', 'to_tokens',
-           'learned_text', 'ngram_overlaps', 'fingerprint']
+           'call_function', 'own_judge', 'within', 'memory_limit', 'apply_template', 'encode', 'opening',
+           'reply_tokens', 'to_tokens', 'learned_text', 'ngram_overlaps', 'fingerprint']
 
 # %% ../nbs/01_data.ipynb #b453bf32
-import ctypes, hashlib, queue, re, threading, unicodedata
+import ctypes, hashlib, queue, re, sys, threading, unicodedata
 from collections import Counter
+from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from runpy import run_path
 from fastcore.basics import first
@@ -151,7 +152,7 @@ _unit = re.compile(rf'''\s*(?:[%°]|/(?=[{_letter}]{{2}})|['"](?!\d)|(?=[{_lette
 _no_unit = re.compile(r'''\b(?:and|or|to|but|not|plus|minus|than|pi|sqrt|root|squared|cubed|factorial|choose|mod|remainder
     |hal(?:f|ves)|thirds?|quarters?|dozens?|score|gross|hundreds?|thousands?|lakhs?|crores?|(?:m|b|tr)ill\w*|mio|mrd|bn|mn|tausend
     |one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty
-    |[beijknoqruvwxyz]|(?-i:M))\b''', re.X | re.I)
+    |[beijknoqruvwxyz]|(?-i:M)|[ap]\.?m)\b''', re.X | re.I)
 
 def _is_unit(text):
     "Whether `text`, which follows a number, is a unit or nothing"
@@ -169,7 +170,7 @@ def _value(digits):
     except (ValueError, ZeroDivisionError): return None
 
 # %% ../nbs/01_data.ipynb #a10861fe
-_joined = re.compile(r'\d\s*(?:[$¢-¥₠-⃏]|\\[()\[\]$])\s*\d') # 3€50
+_joined = re.compile(r'\d\s*(?:[$¢-¥₠-⃏]|\\[()\[\]$])\s*\d|\d\.\.') # 3€50 and 5.33...
 _space = re.compile(r'\\[,;:! ]')
 _before = re.compile(r'[\s*`]*\+?(?:(?:Rs\.?|INR|USD?|EUR|GBP)\s*(?=[\d.]))?')
 
@@ -497,25 +498,51 @@ def within(
     if e: raise e
     return res
 
+# %% ../nbs/01_data.ipynb #c1a5e502
+_one_at_a_time = threading.Lock()
+
+@contextmanager
+def memory_limit(
+    gb:float, # What it may take beyond what it has
+):
+    "Context in which this process gets a `MemoryError` if it takes more than `gb` more, on Linux"
+    if sys.platform!='linux': return (yield)
+    import psutil, resource
+    with _one_at_a_time:
+        old = soft,hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = psutil.Process().memory_info().vms + int(gb*1e9)
+        others = [o for o in old if o!=resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min([most, *others]), hard))
+        try: yield
+        finally: resource.setrlimit(resource.RLIMIT_AS, old)
+
 # %% ../nbs/01_data.ipynb #f2fe78c2
 def apply_template(
     tokenizer, # With a chat template
     messages:list, # A conversation, or a list of them
     **kwargs # Of `apply_chat_template`
-): # Tokens or text
+): # Text, or a list of texts
     "What the chat template makes of `messages`; raises `TinyReasoningError` where it fails, or doesn't end"
-    f = partial(tokenizer.apply_chat_template, messages, **kwargs)
-    try: return within(20+len(messages)/10, f)
-    except Exception as e: raise TinyReasoningError(f'the chat template fails: {one_line(e, 200)}') from None
+    def write(): return tokenizer.apply_chat_template(messages, tokenize=False, **kwargs)
+    try:
+        with memory_limit(2): res = within(20+len(messages)/10, write)
+    except MemoryError: why = 'it takes more than 2 GB of memory'
+    except Exception as e: why = one_line(e, 200)
+    else:
+        n = max(map(len, [res] if isinstance(res, str) else res))
+        if n<=10**7: return res
+        why = f'it writes {n:,} characters'
+    raise TinyReasoningError(f'the chat template fails: {why}')
 
 # %% ../nbs/01_data.ipynb #d4f30fea
 def encode(
     tokenizer, # With a chat template
     prompts:list, # Conversations: lists of messages
-    **kwargs # Of `apply_chat_template`: `padding=True, return_tensors='pt'` gives tensors padded on the left
+    **kwargs # Of the tokenizer: `padding=True, return_tensors='pt'` gives tensors padded on the left
 ): # input_ids and attention_mask
     "Tokens of `prompts` up to the model's turn"
-    return apply_template(tokenizer, prompts, add_generation_prompt=True, return_dict=True, **kwargs)
+    texts = apply_template(tokenizer, prompts, add_generation_prompt=True)
+    return tokenizer(texts, add_special_tokens=False, **kwargs)
 
 # %% ../nbs/01_data.ipynb #5d2d64ec
 def opening(

@@ -292,7 +292,7 @@ _again = dict(role='user', content='AGAIN')  # some templates write the last rep
 
 def _render(tokenizer, messages, **kwargs):
     "What the chat template makes of `messages`; a `TinyReasoningError` where it refuses them"
-    return apply_template(tokenizer, messages, tokenize=False, **kwargs)
+    return apply_template(tokenizer, messages, **kwargs)
 
 # %% ../nbs/04b_gguf.ipynb #aa000051
 def _begin(pieces, bos):

@@ -77,7 +77,12 @@ def _same_list(ds, entry, answer):
     "What the scorer says where the right list is written as JSON, which it need not run"
     return ds.score_answer(answer, entry | dict(answer=entry['answer'].replace("'", '"')))
 
-_own_scorers = dict(countdown=_makes_target, puzzle24=_makes_target, bitwise_arithmetic=_same_whole, number_sorting=_same_list)
+def _same_word(ds, entry, answer):
+    "Whether `answer` is the same word, in any case; the task's own scorer takes every text for True"
+    return answer.strip().casefold()==str(entry['answer']).casefold()
+
+_own_scorers = dict(countdown=_makes_target, puzzle24=_makes_target, bitwise_arithmetic=_same_whole, number_sorting=_same_list,
+                    game_of_life_halting=_same_word)
 
 # %% ../nbs/01a_gym.ipynb #2617f3b1
 def score_reply(
@@ -89,6 +94,7 @@ def score_reply(
     "What the task's scorer says to `answer`, of which nothing is run; one that would run it gives 0 unless it is the known answer"
     if entry['answer'] and answer.strip()==str(entry['answer']).strip(): return 1.
     if len(answer)>10_000 or re.search(r'e[-+]?\d{4}', answer, re.I): return 0.  # numbers that take Python hours
+    if re.search(r'\bnan[ij]?\b', answer, re.I): return 0.  # no number, so no distance to one is too long
     def theirs(ds, entry, answer): return ds.score_answer(answer, entry)
     try: return float(without_eval(_own_scorers.get(task, theirs), ds, entry, answer))
     except Exception: return 0.

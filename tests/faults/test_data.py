@@ -6,7 +6,7 @@ import datasets, pyarrow as pa, pyarrow.parquet as pq, pytest
 from commands import flags, good, jsonl, own, refused, sums, table, tiny_train, write
 from tiny_reasoning.config import load_config
 from tiny_reasoning.data import (
-    answer_text, has_format, question_key, read_answer, score, split_solution, to_reply, to_row)
+    answer_mark, answer_text, has_format, question_key, read_answer, score, split_solution, to_reply, to_row)
 from tiny_reasoning.splits import make_splits
 
 # --- what is refused
@@ -87,7 +87,9 @@ def all_answer(answer): return [o | dict(answer=f'That makes {answer}.\n#### {an
 @pytest.mark.parametrize('answer', [
     '3:4', '3,5', '1.234,56', r'5\sqrt{2}', '2^10', '5!', '7 or 8', 'not 7 but 8', 'between 7 and 9', 'x = 5', '5x',
     '3 dozen',
-    '5k', '5万', '0x10', '1_000', '- 7', '(5)', '~5', '1/0', pytest.param('9'*5000, id='5000 digits')])
+    '5k', '5万', '0x10', '1_000', '- 7', '(5)', '~5', '1/0', '5.33...', '5..7', '5:30 pm', '5.30pm', '5 a.m.', '5±1',
+    '1.234.567', '2024-01-05', '5 ft 3 in', '101_2', '5 R 2', '−5 – 3', '1e3/4', '3 million million', r'5\times 3',
+    pytest.param('9'*5000, id='5000 digits')])
 @pytest.mark.parametrize('method', ['sft', 'grpo'])
 def test_unread_answer(tmp_path, answer, method):
     no_rows(tmp_path, all_answer(answer), '--training.method', method, words='one number')
@@ -125,6 +127,7 @@ def is_read(path, n=20, answers=None, **keys):
     '21,50,000':'2150000', '12 500':'12500', "1'234":'1234', '1 234 567':'1234567', '1.2e6':'1200000',
     '2.5 million':'2500000',
     '10^6':'1000000', r'1.5\times 10^{3}':'1500', '২১':'21', '１２':'12', '2½':'5/2', '-$5':'-5', '45%':'45', '5 m^2':'5',
+    '-2 1/2':'-5/2', r'3\frac12':'7/2', 'Rs 2 lakh':'200000', '−$5':'-5', '1.5×10³':'1500', '-40 °F':'-40',
     '9007199254740993':'9007199254740993', '0.0000004':'0.0000004'}.items()})
 def test_read_answer(tmp_path, spelled, answer):
     is_read(write(tmp_path, 'train.jsonl', jsonl(all_answer(spelled))), answers={answer})
@@ -209,6 +212,16 @@ def test_save_to_disk(tmp_path):
     datasets.DatasetDict(train=rows, test=test).save_to_disk(tmp_path/'two')
     got = [splits_of(tmp_path/o) for o in ('one', 'two')]
     assert [(len(o.train+o.validation), len(o.test), o.set_aside) for o in got]==[(18, 2, True), (20, 2, False)]
+
+nonsense = 'xyzzy', 'nan', '-nan', 'nan + nani', 'inf', 'None', '()', '[[]]', '?', '\u200b', "exec('')"
+
+def test_nonsense_is_no_answer():
+    "No task of reasoning-gym takes it for right, whatever its own scorer says"
+    from reasoning_gym.factory import DATASETS
+    from tiny_reasoning.gym import GymRows
+    rows = {(task, i):row for task in DATASETS if task!='composite'
+            for i,row in enumerate(GymRows(f'reasoning_gym:{task}', n=2))}
+    assert [k for k,row in rows.items() for o in nonsense if score(row, f'{answer_mark} {o}')==1]==[]
 
 def test_long_replies():
     "Replies of 200,000 characters are read in a second"

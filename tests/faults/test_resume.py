@@ -1,9 +1,9 @@
 "What `--resume` continues from, and what it refuses."
+import shutil
 import pytest
 from commands import (
-    begun, cut, edit, empty, flags, four, jsonl, losses, made, own, read, refused, sums, table, tiny_train, trained,
-    unfinished,
-    write, zeros)
+    begun, cut, edit, empty, flags, four, jsonl, losses, made, model, own, read, refused, sums, table, tensors,
+    tiny_train, trained, unfinished, write, zeros)
 
 pytestmark = pytest.mark.slow
 def missing(path): path.unlink()
@@ -78,6 +78,15 @@ def test_another_file_behind_the_same_name(tmp_path):
     unfinished(tmp_path/'out')
     write(tmp_path, 'train.jsonl', jsonl(sums(20, 30)))
     refused(tmp_path, resume(tmp_path/'out', *own(path)))
+
+@pytest.mark.parametrize('more', [[], ['--adapter_path', 'a']], ids=['', 'its adapter elsewhere'])
+def test_another_base_behind_the_same_name(tmp_path, more):
+    base = model(tmp_path)
+    tiny_train(*flags(tmp_path/'out', *four, *more, name=base)).ends(0)
+    (tmp_path/'out/run.json').unlink()
+    for o in ('checkpoint-3', 'checkpoint-4'): shutil.rmtree(tmp_path/'out'/o)
+    tensors(base/'model.safetensors', lambda ts: {k:v+1 for k,v in ts.items()})
+    refused(tmp_path, flags(tmp_path/'out', *four, '--resume', *more, name=base), 'other weights')
 
 # --- killed at a bad moment
 def test_nothing_there(tmp_path): tiny_train(*flags(tmp_path/'out', '--resume')).ends(0)

@@ -14,6 +14,10 @@ def test_project_name(tmp_path, v):
     r = tiny_train(*flags(tmp_path/'out', '--project.name', v)).ends(0, 2)
     assert '\r' not in v or '\r'+v[-1] not in r.err
 
+def test_forged_log_line(tmp_path):
+    r = tiny_train(*flags(tmp_path/'out', '--project.name', 'a\n12:00:00 INFO forged')).ends(0)
+    assert 'forged' in r.err and not [o for o in r.err.splitlines() if o.startswith('12:00:00')]
+
 @table('v', controls)
 def test_dataset_name(tmp_path, v): tiny_train(*flags(tmp_path/'out', *own(f'./{v}.jsonl'))).ends(2)
 
