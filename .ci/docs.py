@@ -176,10 +176,10 @@ def searchable(proc, docs):
 
 def whole(docs):
     "Inline code ends a line between its words, and not within a flag such as `--data.x`"
-    part = r'(?:[^\s<>]|<wbr>)*'
+    part,code = r'(?:[^\s<>]|<wbr>)*', r'((?<!<pre>)<code>)((?:[^<]|<wbr>)*)</code>'
     def word(m): return f'<span class="word">{m[0]}</span>'
     def words(m): return m[1]+re.sub(f'{part}-{part}', word, m[2])+'</code>'
-    for f in docs.glob('*.html'): f.write_text(re.sub(r'((?<!<pre>)<code>)((?:[^<]|<wbr>)*)</code>', words, f.read_text()))
+    for f in docs.glob('*.html'): f.write_text(re.sub(code, words, f.read_text()))
 
 def render(proc):
     "The finished pages in _docs; a warning of Quarto is an error"
