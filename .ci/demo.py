@@ -37,11 +37,14 @@ def main():
     from traitlets.config import Config
     from voila.app import Voila
     with tempfile.TemporaryDirectory() as tmp:
-        os.environ['TINY_CONFIG'] = f'{tmp}/config.yaml'
+        os.environ |= dict(TINY_CONFIG=f'{tmp}/config.yaml', JUPYTER_PATH=str(root/'.ci/jupyter'))  # our template
         cfg.save(os.environ['TINY_CONFIG'])
         port = flags.get('port', 8866)
-        conf = Config(Voila=dict(port=port, open_browser=flags.get('browser', False), log_level='ERROR'),
-                      VoilaConfiguration=dict(prelaunch_hook=hook, show_tracebacks=True))
+        policy = "frame-ancestors 'self'; style-src 'self' 'unsafe-inline'"  # Voilà would load icons from a CDN
+        conf = Config(Voila=dict(port=port, open_browser=flags.get('browser', False), log_level='ERROR',
+                                 tornado_settings={'headers':{'Content-Security-Policy':policy}}),
+                      KernelManager=dict(transport_encryption='auto'),  # else ipykernel warns that others could listen
+                      VoilaConfiguration=dict(template='chat', prelaunch_hook=hook, show_tracebacks=True))
         print(f'The chat will be at http://localhost:{port}/ (Ctrl-C ends it)', flush=True)
         Voila.launch_instance(['nbs/05_demo.ipynb'], config=conf)
 

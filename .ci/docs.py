@@ -174,6 +174,13 @@ def searchable(proc, docs):
             found.append(pages[page] | dict(objectID=url, href=url, section=m[1], text=m[3]+m[4]))
     f.write_text(json.dumps(found, indent=2, ensure_ascii=False))
 
+def whole(docs):
+    "Inline code ends a line between its words, and not within a flag such as `--data.x`"
+    part,code = r'(?:[^\s<>]|<wbr>)*', r'((?<!<pre>)<code>)((?:[^<]|<wbr>)*)</code>'
+    def word(m): return f'<span class="word">{m[0]}</span>'
+    def words(m): return m[1]+re.sub(f'{part}-{part}', word, m[2])+'</code>'
+    for f in docs.glob('*.html'): f.write_text(re.sub(code, words, f.read_text()))
+
 def render(proc):
     "The finished pages in _docs; a warning of Quarto is an error"
     r = subprocess.run(['quarto', 'render', '--no-cache', '--no-execute'], cwd=proc, text=True,
@@ -184,6 +191,7 @@ def render(proc):
     shutil.rmtree(root/cfg.doc_path, ignore_errors=True)
     shutil.move(proc/cfg.doc_path.name, root/cfg.doc_path)
     searchable(proc, root/cfg.doc_path)
+    whole(root/cfg.doc_path)
 
 if __name__=='__main__':
     proc = root/'_proc'

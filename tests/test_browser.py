@@ -5,6 +5,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import expect
 from test_project import root
+from test_site import contrast, faults
 
 pytestmark = pytest.mark.browser
 pics = root/'outputs/browser'
@@ -25,19 +26,25 @@ def random_adapter(folder):
     return ['--config', 'cpu', '--output_dir', folder]
 
 @pytest.fixture(scope='module')
-def url(request, tmp_path_factory):
+def said(tmp_path_factory):
+    "What the page says in its terminal"
+    return tmp_path_factory.mktemp('said')/'log.txt'
+
+@pytest.fixture(scope='module')
+def url(request, tmp_path_factory, said):
     "The page as a process"
     args = request.config.getoption('page').split() or random_adapter(tmp_path_factory.mktemp('run'))
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
-    p = subprocess.Popen([*map(str, (sys.executable, root/'.ci/demo.py', '--port', port, *args))])
+    command = [*map(str, (sys.executable, root/'.ci/demo.py', '--port', port, *args))]
+    with said.open('w') as f: p = subprocess.Popen(command, stdout=f, stderr=subprocess.STDOUT)
     for _ in range(120):
         try: urlopen(f'http://localhost:{port}/voila/static/voila.js', timeout=5)
         except OSError as e:
             if getattr(e, 'code', None): break # it answers
         else: break
-        assert p.poll() is None, 'the page did not start'
+        assert p.poll() is None, said.read_text()
         time.sleep(0.5)
     yield f'http://localhost:{port}/'
     p.terminate()
@@ -129,3 +136,30 @@ def test_side_by_side(chat):
     chat.page.mouse.move(0, 0)
     chat.page.wait_for_timeout(300)
     chat.shot('side_by_side')
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('width', [390, 1280])
+def test_looks(new_context, url, width, scheme):
+    "As dark as the reader's system, legible, within its width, and nothing of other sites"
+    page,elsewhere = new_context(viewport=dict(width=width, height=844), color_scheme=scheme).new_page(), []
+    page.route('https://**', lambda o: (elsewhere.append(o.request.url), o.abort()))
+    page.goto(url, timeout=180_000)
+    chat = Chat(page)
+    chat.box.wait_for(timeout=180_000)
+    chat.limit(12)
+    chat.button('Side by side').click()
+    chat.ask('What is 7+5?')
+    chat.until(lambda: chat.replies.count()==2 and not chat.running())
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(300)
+    chat.shot(f'looks-{width}-{scheme}')
+    back = page.evaluate('getComputedStyle(document.body).backgroundColor')
+    dark = sum(map(int, re.findall(r'\d+', back)[:3]))<3*128
+    cut = [o.inner_text() for o in page.locator('button').all() if o.evaluate('e => e.scrollWidth>e.clientWidth')]
+    assert (dark, cut, elsewhere)==(scheme=='dark', [], [])
+    pale = [o for o in page.evaluate(faults, [contrast]) if '"Stop"' not in o] # which you can't press now
+    assert pale==[]
+
+def test_terminal(chat, said):
+    "A line with the address, and no warning of the server or a kernel"
+    assert len(said.read_text().splitlines())==1

@@ -126,7 +126,7 @@ def test_import(installed, tmp_path, module):
 
 def test_import_is_quick(installed, tmp_path):
     "The best of three, since somebody else may want the processor"
-    code = f'import time; start = time.perf_counter(); import {lib}; print(time.perf_counter()-start)'
+    code = f'import time; start = time.process_time(); import {lib}; print(time.process_time()-start)'
     assert min(float(run(installed/'python', '-c', code, cwd=tmp_path)) for _ in range(3))<0.5
 
 def test_star(installed, tmp_path):

@@ -26,6 +26,16 @@ faults = r"""([contrast]) => {
   for (const e of innerWidth>=1280 ? all('main table') : [])
     if (e.scrollWidth > e.clientWidth+1 || right(e) > right(e.parentElement)+1)
       bad.push(`hides a column: ${e.textContent.trim().slice(0, 60)}`)
+  for (const e of all('main :not(pre) > code')) {
+    const texts = document.createTreeWalker(e, NodeFilter.SHOW_TEXT), block = e.closest('p, li, td, div')
+    while (texts.nextNode()) for (const m of texts.currentNode.data.matchAll(/[^\s]*-[^\s]*/g)) {
+      const range = document.createRange()
+      range.setStart(texts.currentNode, m.index), range.setEnd(texts.currentNode, m.index + m[0].length)
+      const parts = [...range.getClientRects()], lines = new Set(parts.map(o => Math.round(o.top))).size
+      const long = parts.reduce((a,o) => a + o.width, 0) > block.clientWidth - 20
+      if (lines>1 && !long) bad.push(`cuts ${m[0]} into ${lines} lines`)
+    }
+  }
   for (const e of document.images) {
     if (!e.alt.trim()) bad.push(`no alt text: ${e.getAttribute('src').slice(0, 80)}`)
     if (e.complete && !e.naturalWidth) bad.push(`no picture: ${e.getAttribute('src').slice(0, 80)}`)

@@ -195,7 +195,9 @@ def model_folder(
     path = Path(name).expanduser()
     if path.is_dir(): return str(path)
     local = path.suffix=='.gguf' or name.startswith(('.','/','~'))
-    if not local: return name
+    if not local:
+        offline_without_hub()
+        return name
     if not path.is_file(): raise TinyReasoningError('there is no such file or folder')
     stat = path.stat()
     return str(_from_cache(path, cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'))
@@ -411,12 +413,14 @@ def quiet_loading():
 def _why(e, m, name):
     "What to tell about error `e` while loading model `m` from `name`"
     from accelerate.utils.memory import should_reduce_batch_size
+    from huggingface_hub.errors import LocalEntryNotFoundError
     full = isinstance(e, RuntimeError) and should_reduce_batch_size(e)
     if full: return 'out of memory: take a smaller model, or --model.load_in_4bit true'
     if 'trust_remote_code' in str(e): return 'it needs code that comes with it, and we do not run that'
     why = one_line(e, 200).rstrip('.') or type(e).__name__
     if os.path.dirname(name)==str(cache_folder()): return f'{why}. Delete {name}, and it is made anew'
     if isinstance(e, OSError) and not os.path.exists(name):
+        if isinstance(e.__cause__, LocalEntryNotFoundError): why = 'it is not in the cache of this machine'
         return f'{why}. Without access to the hub use `--config cpu`, or a local folder: `--model.name PATH`'
     return why
 
@@ -426,7 +430,6 @@ def _load(m, backend):
     f,name = _load_unsloth if backend=='unsloth' else _load_transformers, m.name
     try:
         name = model_folder(m.name)
-        if hub_id(name): offline_without_hub()
         check_size(name)
         model,tokenizer = f(m, name, pick_dtype(m.dtype))
         fix_tokenizer(tokenizer)

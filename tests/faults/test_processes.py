@@ -1,7 +1,8 @@
-"Full disks, two at once, signals and closed streams: each case has processes of its own."
-import signal, sys
+"Full disks, two at once, signals, closed streams and a silent Hub: each case has processes of its own."
+import signal, socket, sys
+from threading import Thread
 import pytest
-from commands import evaluated, flags, modules, seconds, shell, start, trained, until
+from commands import evaluated, flags, modules, own, seconds, shell, start, table, trained, until
 
 pytestmark = pytest.mark.slow
 
@@ -58,3 +59,25 @@ def test_signal(tmp_path, name, status, when):
 def test_nobody_reads(module):
     r = shell('sh', '-c', f'"{sys.executable}" -m tiny_reasoning.{module} --config cpu --show_config | true')
     assert 'Traceback' not in r.err and 'Exception ignored' not in r.err
+
+def silent(server, calls):
+    "Take every connection to `server`, and say nothing"
+    while True:
+        try: calls.append(server.accept())
+        except OSError: return
+
+@table('module, more', {
+    'train':('train', []), 'data':('train', own('someone/nothing')), 'eval':('eval', []),
+    'export':('export', ['--dest', 'new']), 'chat':('chat', ['--base', '--question', '7+5?'])})
+def test_silent_hub(tmp_path, monkeypatch, module, more):
+    "A Hub that takes our call and says nothing is asked once; its libraries would wait for minutes"
+    out,name,calls = tmp_path/'out', None if more[:1]==['--data.dataset_name'] else 'someone/nothing', []
+    if module in ('eval', 'export'): trained(tmp_path)
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        Thread(target=silent, args=(server, calls), daemon=True).start()
+        address = f'http://127.0.0.1:{server.getsockname()[1]}'
+        for k,v in dict(HF_HUB_OFFLINE='0', HF_ENDPOINT=address, HF_HOME=str(tmp_path/'hf')).items():
+            monkeypatch.setenv(k, v)
+        r = shell(sys.executable, '-m', f'tiny_reasoning.{module}', *flags(out, *more, name=name))
+    r.ends(2)
+    assert len(calls)==1 and f'{address} does not answer' in r.err
