@@ -372,7 +372,7 @@ def describe_adapter(
     "Write the card of an adapter of ours, or bring it up to date; one that somebody has changed stays as it is"
     own,card = trained_with(path), Path(path)/'README.md'
     if not own: return
-    if card.exists() and not _is_ours(card.read_text(encoding='utf-8')): return log.info(f'{card} is not as we wrote it, and stays')
+    if card.is_file() and not _is_ours(card.read_text(encoding='utf-8')): return log.info(f'{card} is not as we wrote it, and stays')
     atomic_write_text(card, _signed(adapter_card(own, folder, path)))
     return card
 

@@ -37,7 +37,8 @@ def recipe_splits(
 ): # As from `make_splits`
     "The rows of all stages; a `TinyReasoningError` where there is nothing to validate or test on"
     from transformers import AutoTokenizer
-    tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name)))
+    try: tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name)))
+    except (OSError, ValueError) as e: raise TinyReasoningError(f'Cannot load {one_line(cfg.model.name, 80)!r}: {one_line(e)}') from None
     splits = make_splits(cfg, tokenizer)
     empty = first(o for o in ('validation','test') if not splits[o])
     if empty: raise TinyReasoningError(f'No {empty} rows: raise data.{dict(validation="validation_split", test="test_samples")[empty]}')

@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from fastcore.basics import first, nested_attr
+from pydantic import StrictFloat
 from typing_extensions import TypedDict
 from .config import *
 from .command import *
@@ -173,6 +174,8 @@ def differing_key(
 # %% ../nbs/03_train.ipynb #a96ca29c
 class _State(TypedDict):
     best_model_checkpoint:str
+    best_metric:StrictFloat
+    log_history:list[dict]
 
 def check_checkpoint(
     checkpoint:Path, # A complete one

@@ -25,6 +25,12 @@ def test_newest_checkpoint(tmp_path, name, f):
     assert read(out/'run.json')['resumed_from']==begin
     assert abs(losses(out)[-1]-losses(made/('run'+'_'.join(four)))[-1])<1e-4
 
+@table('keys', dict(text=dict(best_metric='0.5'), list=dict(best_metric=[1]), no_history=dict(log_history=None),
+                    number=dict(log_history=3), words=dict(log_history=['a'])))
+def test_edited_state(tmp_path, keys):
+    edit(begun(tmp_path)/'checkpoint-2'/'trainer_state.json', **keys)
+    tiny_train(*resume(tmp_path/'out')).ends(2, words='checkpoint-2/trainer_state.json')
+
 # --- a damaged best checkpoint
 def first_best(d):
     "As `begun`, with a first checkpoint that validated better than any other can"
