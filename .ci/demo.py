@@ -32,6 +32,8 @@ def main():
     try: cfg,flags,show = parse_args(page, prog='make demo', load=settings)
     except TinyReasoningError as e: sys.exit(f'make demo: {e}')
     if show: return print(cfg.to_yaml(), end='')
+    port = flags.get('port', 8866)
+    if not 0<port<2**16: sys.exit(f'make demo: port: got {port}; allowed: 1 to 65535')
     cfg.project.adapter_path = str(Path(cfg.project.adapter_path).resolve())
     logging.getLogger('tornado').setLevel(logging.ERROR)  # it warns of a setting of Voilà's
     from traitlets.config import Config
@@ -39,7 +41,6 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         os.environ |= dict(TINY_CONFIG=f'{tmp}/config.yaml', JUPYTER_PATH=str(root/'.ci/jupyter'))  # our template
         cfg.save(os.environ['TINY_CONFIG'])
-        port = flags.get('port', 8866)
         policy = "frame-ancestors 'self'; style-src 'self' 'unsafe-inline'"  # Voilà would load icons from a CDN
         conf = Config(Voila=dict(port=port, open_browser=flags.get('browser', False), log_level='ERROR',
                                  tornado_settings={'headers':{'Content-Security-Policy':policy}}),

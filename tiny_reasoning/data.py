@@ -252,7 +252,9 @@ def _without_boxes(text):
     "`text` with what stands in its boxes; the last box goes where the number before it is the same"
     box = list(_boxed.finditer(text))[-1]
     before,after = text[:box.start()].rstrip(' $\n'), text[box.end():].strip(' .$\n')
-    again = re.search(rf'(?<![\d.,]){re.escape(box[1])}\W*$', before)
+    number = re.search(r'[-−]?[\d.,]*\d(?=\W*$)', before)
+    values = [read_number(o) for o in (number[0] if number else '', box[1])]
+    again = None not in values and same_answer(*values)
     return _boxed.sub(r'\1', before if again and not after else text)
 
 def split_solution(
@@ -268,10 +270,10 @@ def split_solution(
     if boxed: return _without_boxes(text), boxed[-1], r'\boxed{}'
     before,tag,last = text.strip().rpartition('\n')
     if m := _says.match(last):
-        final = last[m.end():]
         steps,mark,marked = before.rpartition('####')
-        if mark and marked.strip()==final.strip(): return steps.strip(), final, mark  # said twice
-        return text, final, 'answer is'
+        marked,final = (read_number(o) or o.strip() for o in (marked, last[m.end():]))
+        if not mark or '\n' in marked: return text, last[m.end():], 'answer is'
+        return steps.strip(), final if same_answer(marked, final) else '', mark  # said twice
     before,tag,last = text.rpartition('</think>')
     if tag and read_number(last): return before, last, tag
     alone = read_number(text) or len(text.split())<2 or in_words(text)

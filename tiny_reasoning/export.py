@@ -269,13 +269,13 @@ def _write_ggufs(part, cfg, kinds, asked):
     for k in kinds:
         file,(model,tokenizer) = part/f'{file_name(cfg.project.name)}-{k}.gguf',open_merged(part, 'float32')
         write_gguf(part, file, k, cfg.project.name)
-        try: proofs[f'GGUF {k}'],best = prove_gguf(file, k, model, tokenizer, **asked),file.name
+        try: proofs[f'GGUF {k}'],last = prove_gguf(file, k, model, tokenizer, **asked),file.name
         except TinyReasoningError as e:
             failed = e
             file.unlink()
-            log.warning(f'{k} is left out: {e}')
+            log.warning(f'{k} is left out, --quants names other formats: {e}')
     if not proofs: raise failed
-    write_ollama(part, best, tokenizer, asked['prompts'])
+    write_ollama(part, last, tokenizer, asked['prompts'])
     return proofs
 
 # %% ../nbs/04d_export.ipynb #5b1f0a7e

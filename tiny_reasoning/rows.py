@@ -173,7 +173,8 @@ def _find_columns(names, given=None):
 _speakers = dict(human='user', gpt='assistant')
 
 def _has_system(row):
-    "Whether a chat in `row` opens with a system prompt"
+    "Whether `row` has a system prompt, in a column or as the first turn of a chat"
+    if row.get('system'): return True
     turns = [v[0] for v in row.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
     return any(o.get('role', o.get('from'))=='system' for o in turns)
 
@@ -192,6 +193,7 @@ def _arguments(row, shape):
     o = {k:row.get(v) for k,v in shape.items()}
     if 'chat' in o: return _exchange(o['chat'])
     if isinstance(o['question'], list) and isinstance(o['answer'], list): return _exchange(o['question']+o['answer'])  # TRL's
+    if shape.get('reasoning') in _thoughts: o['reasoning'] = first(filter(None, map(row.get, _thoughts)))
     if isinstance(o.get('reasoning'), list): o['reasoning'] = first(o['reasoning'])
     more = o.pop('input', None)
     if more: o['question'] = f"{o['question']}\n\n{more}"
