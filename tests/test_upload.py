@@ -34,7 +34,8 @@ class Hub(BaseHTTPRequestHandler):
             v = o['value']
             if o['key']=='file': files[v['path']] = base64.b64decode(v['content'])
             if o['key']=='lfsFile': files[v['path']] = blobs[v['oid']]
-        self.answer(dict(commitUrl=f'{self.server.url}/me/sums/commit/1', commitOid='1'*40, success=True, hookOutput=''))
+        url = f'{self.server.url}/me/sums/commit/1'
+        self.answer(dict(commitUrl=url, commitOid='1'*40, success=True, hookOutput=''))
 
     def do(self):
         data,path,hub = self.sent(), self.path, self.server
@@ -42,7 +43,8 @@ class Hub(BaseHTTPRequestHandler):
             hub.blobs[path[6:]] = data
             return self.answer({})
         hub.tokens.add(self.headers.get('Authorization'))
-        if path=='/api/whoami-v2': return self.answer(dict(name='me', type='user', auth=dict(accessToken=dict(role='write'))))
+        if path=='/api/whoami-v2':
+            return self.answer(dict(name='me', type='user', auth=dict(accessToken=dict(role='write'))))
         if path=='/api/validate-yaml': return self.answer(dict(errors=[], warnings=[]))
         if path=='/api/repos/create':
             hub.made.append(json.loads(data))
@@ -76,8 +78,9 @@ def push(hub, out, to):
     argv = [sys.executable, '-m', 'tiny_reasoning.export', *flags(out), '--to', to, '--push', 'me/sums']
     return subprocess.run(list(map(str, argv)), env=env, capture_output=True, text=True)
 
-kinds = dict(adapter={'adapter_config.json', 'adapter_model.safetensors', 'config.yaml'},
-             merged={'config.json', 'model.safetensors', 'tokenizer.json', 'generation_config.json'}, gguf={'Modelfile'})
+kinds = dict(
+    adapter={'adapter_config.json', 'adapter_model.safetensors', 'config.yaml'}, gguf={'Modelfile'},
+    merged={'config.json', 'model.safetensors', 'tokenizer.json', 'generation_config.json'})
 
 @pytest.mark.parametrize('to', kinds)
 def test_upload(hub, tmp_path, to):
