@@ -8,6 +8,7 @@ __all__ = ['gym_prefix', 'without_eval', 'score_reply', 'sum_steps', 'GymRows']
 # %% ../nbs/01a_gym.ipynb #6fd2c96b
 import ast, operator, re, sys
 from contextvars import ContextVar
+from decimal import localcontext
 from fractions import Fraction
 from functools import cache, partial
 from .config import *
@@ -128,7 +129,7 @@ class GymRows:
         self.templates,self.exclude,self.ds = templates,exclude,_create(dataset, seed, n, task)
         self.ids,self.task = getattr(self.ds, 'task_indices', None), dataset.removeprefix(gym_prefix)
         self._check(self.task)
-        self.solved = self.task in _ways or 'answer_cot' in self.ds[0].get('metadata', {})
+        self.solved = self.task in _ways or 'answer_cot' in self._problem(0).get('metadata', {})
 
     def _check(self, task):
         "Are there such templates?"
@@ -136,12 +137,16 @@ class GymRows:
         if not known and (asked or self.exclude): raise ConfigError(f'data.templates: {task!r} has none; only gsm_symbolic does')
         if asked-known: raise ConfigError(f'data.templates: no template {min(asked-known)}; known: {min(known)} to {max(known)}')
 
+    def _problem(self, i):
+        "Problem `i`; a task that sets the precision of decimals sets it for itself alone"
+        with localcontext(): return self.ds[i]
+
     def __iter__(self):
         "Rows with their template, those without a worked solution of reasoning-gym with their scorer"
         for i in range(len(self.ds)):
             template = self.ids[i] if self.ids else None
             if template in self.exclude or self.templates and template not in self.templates: continue
-            o = self.ds[i]
+            o = self._problem(i)
             if 'answer_cot' in o.get('metadata', {}): yield to_row(o['question'], o['metadata']['answer_cot'], template=template)
             else: yield self._scored(o)
 
