@@ -38,8 +38,9 @@ def main():
     logging.getLogger('tornado').setLevel(logging.ERROR)  # it warns of a setting of Voilà's
     from traitlets.config import Config
     from voila.app import Voila
+    paths = str(root/'.ci/jupyter'),os.environ.get('JUPYTER_PATH')  # our template, and what you have
     with tempfile.TemporaryDirectory() as tmp:
-        os.environ |= dict(TINY_CONFIG=f'{tmp}/config.yaml', JUPYTER_PATH=str(root/'.ci/jupyter'))  # our template
+        os.environ |= dict(TINY_CONFIG=f'{tmp}/config.yaml', JUPYTER_PATH=os.pathsep.join(filter(None, paths)))
         cfg.save(os.environ['TINY_CONFIG'])
         policy = "frame-ancestors 'self'; style-src 'self' 'unsafe-inline'"  # Voilà would load icons from a CDN
         conf = Config(Voila=dict(port=port, open_browser=flags.get('browser', False), log_level='ERROR',

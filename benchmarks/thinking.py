@@ -4,6 +4,7 @@ from common import *
 
 need,apart = ['smol'],0  # every contender counts its own seconds on two cores of its own
 hows = 'base', 'think', 'at_once', 'at_once_longer'
+forms = 'rest', 'places' # of steps, for sums alone
 def options(p):
     p.add_argument('--think_seeds', default='3407,1,2', help='a run of each kind for each of them')
     p.add_argument('--think_questions', type=int, default=100, help='new questions of each set')
@@ -14,13 +15,14 @@ def options(p):
 
 def plan(a):
     names = [f'{task}_{how}_{seed}' for seed in a.think_seeds.split(',') for task in ('sums','words') for how in hows if (task,how)!=('words','at_once_longer')]
+    names += [f'sums_{form}_{seed}' for seed in a.think_seeds.split(',') for form in forms]
     return [[names[i::a.side_by_side] for i in range(min(a.side_by_side, len(names)))]]
 
 def __getattr__(name):
     "The contender `name`, as in `sums_think_1`"
     task,_,rest = name.partition('_')
     how,_,seed = rest.rpartition('_')
-    if task not in ('sums','words') or how not in hows: raise AttributeError(name)
+    if task not in ('sums','words') or how not in hows+forms: raise AttributeError(name)
     return lambda a: run(a, name, task, how, int(seed))
 
 def keys_of(a, task, how, seed):
@@ -34,6 +36,7 @@ def keys_of(a, task, how, seed):
         steps = round(cfg.training.max_steps*(a.longer if how=='at_once_longer' else 1))
         rows,valid = steps*cfg.training.effective_batch, round(cfg.data.num_samples*cfg.data.validation_split)
         keys |= {'data.num_samples':rows+valid, 'data.validation_split':valid/(rows+valid)}
+    if how in forms: keys |= {'evaluation.max_new_tokens':384} # twice the lines, or three times
     return more | keys | {'training.max_steps':steps, 'training.eval_steps':steps, 'training.save_steps':steps}
 
 def question_sets(task, cfg, tokenizer):
@@ -45,9 +48,57 @@ def question_sets(task, cfg, tokenizer):
     larger = make_splits(replace(cfg, data=replace(cfg.data, unseen_task=dict(min_digits=3, max_digits=3))), tokenizer)
     return dict(trained=splits.test, longer=splits.unseen, larger=larger.unseen)
 
+def rest_steps(expression):
+    "The steps of `expression`, each with what is left to do: `4 + 5 - 2 = 9 - 2`, `9 - 2 = 7`"
+    done,*rest = expression.split()
+    lines = []
+    while rest:
+        new,before = eval_pair(done, *rest[:2]),' '.join([done, *rest])
+        rest = rest[2:]
+        done = str(new)
+        lines.append(f'{before} = {" ".join([done, *rest])}')
+    return '\n'.join(lines)
+
+def eval_pair(a, op, b): return int(a)+int(b) if op=='+' else int(a)-int(b)
+
+def by_places(n):
+    "The parts of `n` by their place: -307 is {2:-300, 0:-7}"
+    return {i:(-1 if n<0 else 1)*int(d)*10**i for i,d in enumerate(reversed(str(abs(n)))) if d!='0'}
+
+def place_steps(expression):
+    "The steps of `expression`, each by hundreds, tens and ones first: `50 + 20 = 70`, `8 + 6 = 14`, `70 + 14 = 84`"
+    done,*rest = expression.split()
+    lines = []
+    def step(a, op, b):
+        lines.append(f'{a} {op} {b} = {eval_pair(a, op, b)}')
+        return eval_pair(a, op, b)
+    for op,n in zip(rest[::2], rest[1::2]):
+        a,b = by_places(int(done)),by_places(int(n))
+        parts = [step(a.get(i, 0), op, b.get(i, 0)) for i in sorted({*a, *b}, reverse=True)]
+        total = parts[0] if parts else step(0, op, 0)
+        for o in filter(None, parts[1:]): total = step(total, '+', o)
+        done = str(total)
+    return '\n'.join(lines)
+
+def in_form(form, rows):
+    "`rows` of sums with their steps in another form"
+    steps = dict(rest=rest_steps, places=place_steps)[form]
+    def expression(o): return re.search(r'(-?\d+(?: [-+] -?\d+)+)', o['question'])[0]
+    return [o | dict(reasoning=steps(expression(o))) for o in rows]
+
 def steps_needed(task, row):
     "How many sums lead to the answer"
     return len(row['reasoning'].splitlines())
+
+def train_on_form(cfg, form):
+    "`train` on the same questions with steps in `form`"
+    from transformers import AutoTokenizer
+    from tiny_reasoning.model import fix_tokenizer, model_folder
+    from tiny_reasoning.splits import make_splits
+    from tiny_reasoning.train import train
+    splits = make_splits(cfg, fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name))))
+    for o in ('train','validation'): splits[o] = in_form(form, splits[o])
+    train(cfg, overwrite=True, splits=splits)
 
 def run(a, name, task, how, seed):
     "Train, unless it is the base, and ask all questions"
@@ -65,8 +116,10 @@ def run(a, name, task, how, seed):
     preset = dict(sums='sums', words='cpu')[task]
     cfg = for_this_machine(load_config(preset, **keys))
     made,out = {},Path(cfg.project.output_dir)
-    if how!='base':
+    if how in forms: train_on_form(cfg, how)
+    elif how!='base':
         command('tiny_reasoning.train', '--config', preset, *flags(keys), '--overwrite', env=dict(OMP_NUM_THREADS=str(torch.get_num_threads())))
+    if how!='base':
         record = json.loads((out/'run.json').read_text())
         made = {k:record[k] for k in ('steps','seconds','seconds_per_step','startup_seconds','peak_memory_gb','best')} | dict(rows=record['data']['rows']['train'])
     model,tokenizer = load_model(cfg.model)

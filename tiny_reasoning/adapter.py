@@ -195,10 +195,11 @@ def same_base(
 def check_adapter(
     path, # An adapter's folder
     model_name=None, # As in `model.name`; None compares nothing
+    flag:str='adapter_path', # Where you give its folder
 )->Path: # `path`
     "Raise a `TinyReasoningError` where `path` holds no adapter, or one for another model"
     path = Path(path)
-    advice = 'train one with `tiny_train`, or give its folder with --adapter_path'
+    advice = f'train one with `tiny_train`, or give its folder with --{flag}'
     if not has_adapter(path): raise TinyReasoningError(f'No adapter in {str(path)!r}: {advice}')
     own = trained_with(path)
     if not own or model_name in (None, own.model.name) or same_base(path, model_name): return path
@@ -359,7 +360,7 @@ def check_init(
     if not lora.init: return
     if Path(lora.init).resolve()==Path(adapter_path).resolve():
         raise ConfigError(f'lora.init: got {shorten(lora.init)}, where this run puts its own adapter; allowed: another folder')
-    check_adapter(lora.init, model_name)
+    check_adapter(lora.init, model_name, 'init')
     _check_shape(lora)
 
 # %% ../nbs/02a_adapter.ipynb #122ad43d

@@ -199,6 +199,9 @@ def _lines():
         for line in map(str.strip, sys.stdin):
             if line in _quit: break
             if not line: continue
+            if line.startswith('/'):
+                log.warning(f'Left out {shorten(line)}: commands are for the keyboard')
+                continue
             n += 1
             yield line
     except UnicodeDecodeError: raise TinyReasoningError(f'standard input is not {sys.stdin.encoding} text') from None

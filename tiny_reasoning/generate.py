@@ -416,7 +416,7 @@ def generate(
     check_counts(n=n)
     check_counts(10**6, max_new_tokens=max_new_tokens, batch_size=batch_size)
     prompts = _conversations(prompts)
-    if not prompts: return []
+    if not prompts: raise ConfigError('prompts: got []; allowed: a question, or a list of them')
     eos,state,f = tokenizer.eos_token_id, processes(), decode if _records(model) else _by_generate
     asked = encode(tokenizer, prompts).input_ids
     size = batch_size or (1024 if model.device.type=='cuda' else 64)

@@ -85,7 +85,7 @@ def first(d):
 over = '--overwrite', '--init'
 
 @table('argv, words', {
-    'missing':(lambda d: flags(d/'out', '--init', d/'nowhere'), 'No adapter'),
+    'missing':(lambda d: flags(d/'out', '--init', d/'nowhere'), 'give its folder with --init'),
     'of another base':(lambda d: flags(d/'out', '--init', first(d), name=another(d)), 'trained on'),
     'another rank':(lambda d: flags(d/'out', '--init', first(d), '--lora_r', '4'), 'lora.r'),
     'the one that would be replaced':(lambda d: flags(trained(d), *over, d/'out/lora_adapter'), 'lora.init'),
