@@ -12,7 +12,7 @@ root = Path(__file__).parent.parent
 nbs,cfg,bin_ = root/'nbs', get_config(path=root), Path(sys.executable).parent
 lib = cfg.lib_name
 books = sorted(nbs.glob('*.ipynb'))
-modules = sorted(o.stem for o in (root/lib).glob('[a-z]*.py') if o.stem!='all')
+modules = sorted(o.stem for o in (root/lib).glob('[a-z]*.py'))
 late = ['trainer', 'grpo'] # They import trl at their top, for its classes; `train` imports them after Unsloth
 early = [o for o in modules if o not in late]
 presets = sorted(o.stem for o in (root/lib/'presets').glob('*.yaml'))
@@ -130,11 +130,12 @@ def test_import_is_quick(installed, tmp_path):
     assert min(float(run(installed/'python', '-c', code, cwd=tmp_path)) for _ in range(3))<0.5
 
 def test_star(installed, tmp_path):
-    "`from ….all import *` gives the names of every module"
-    code = f'''from importlib import import_module
-from {lib}.all import *
-lacks = [o for m in {early} for o in import_module(f'{lib}.{{m}}').__all__ if o not in globals()]
-assert not lacks, lacks'''
+    "`import *` gives what most people use, and nothing else"
+    code = f'''import {lib}
+before = {{*globals()}}
+from {lib} import *
+new = {{*globals()}}-before-{{'before'}}
+assert new=={{*{lib}.__all__}} and not any(o in new for o in ('train','chat','log','main')), new'''
     run(installed/'python', '-c', code, cwd=tmp_path)
 
 @pytest.mark.parametrize('script', scripts)

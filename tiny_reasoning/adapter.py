@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['lora_targets', 'check_lora', 'add_lora', 'use_checkpointing', 'trained_with', 'seen_questions', 'write_facts',
-           'name_base', 'save_adapter', 'adapter_digest', 'has_adapter', 'same_base', 'check_adapter', 'run_config',
-           'adapter_shape', 'load_adapter', 'with_adapter', 'check_init', 'start_adapter', 'merged']
+           'name_base', 'save_adapter', 'adapter_digest', 'check_unchanged', 'has_adapter', 'same_base',
+           'check_adapter', 'run_config', 'adapter_shape', 'load_adapter', 'with_adapter', 'check_init',
+           'start_adapter', 'merged']
 
 # %% ../nbs/02a_adapter.ipynb #9d4af93d
 import hashlib, json, re
@@ -49,11 +50,10 @@ def check_lora(
     "Raise a `ConfigError` where `model` has no layer of that name, or none as wide as the rank"
     known = lora_targets(model)
     unknown = [o for o in _targets(model, lora) if o.split('.')[-1] not in known]
-    if lora.use_dora and _on_unsloth(model): raise ConfigError('lora.use_dora: got true; allowed with model.backend transformers')
-    if unknown or not lora.target_modules:
-        raise ConfigError(f'lora.target_modules: got {shorten(unknown)}; allowed: {", ".join(known)}')
+    expect(not (lora.use_dora and _on_unsloth(model)), 'lora.use_dora', True, 'false, or model.backend transformers')
+    expect(lora.target_modules and not unknown, 'lora.target_modules', unknown, ', '.join(known))
     widest = max(min(o.in_features, o.out_features) for o in _linear(model).values())
-    if lora.r>widest: raise ConfigError(f'lora.r: got {lora.r}; allowed: int > 0 <= {widest}, the width of this model')
+    expect(lora.r<=widest, 'lora.r', lora.r, f'int > 0 <= {widest}, the width of this model')
 
 # %% ../nbs/02a_adapter.ipynb #8aff9198
 def _prepare(model):
@@ -173,6 +173,14 @@ def adapter_digest(
     "The adapter's fingerprint, which changes with every training"
     files = [Path(path)/o for o in ('adapter_config.json','adapter_model.safetensors')]
     return hashlib.sha256(b''.join(o.read_bytes() for o in files)).hexdigest()
+
+# %% ../nbs/02a_adapter.ipynb #aa41c6e7
+def check_unchanged(
+    path, # An adapter's folder
+    digest:str, # Its `adapter_digest` before it was loaded
+):
+    "Raise a `TinyReasoningError` where another adapter is in `path` by now"
+    if adapter_digest(path)!=digest: raise TinyReasoningError(f'{str(path)!r} changed while it was loaded: start again')
 
 # %% ../nbs/02a_adapter.ipynb #66670f15
 def has_adapter(
@@ -358,8 +366,8 @@ def check_init(
 ):
     "Raise a `TinyReasoningError` where training can't start from `lora.init`: wrong model, wrong shape, or the folder it would write to"
     if not lora.init: return
-    if Path(lora.init).resolve()==Path(adapter_path).resolve():
-        raise ConfigError(f'lora.init: got {shorten(lora.init)}, where this run puts its own adapter; allowed: another folder')
+    same = Path(lora.init).resolve()==Path(adapter_path).resolve()
+    expect(not same, 'lora.init', lora.init, 'another folder than that of the adapter that this run makes')
     check_adapter(lora.init, model_name, 'init')
     _check_shape(lora)
 

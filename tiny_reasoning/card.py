@@ -390,8 +390,8 @@ def hub_api(
     "A way into the Hub, tried; raises `TinyReasoningError` where there is no token, or the Hub doesn't take it"
     from httpx import HTTPError
     from huggingface_hub import HfApi, get_token
-    if not re.fullmatch(r'\w[\w.-]*/\w[\w.-]*', repo) or '--' in repo or '..' in repo or len(repo)>96:
-        raise ConfigError(f'push: got {shorten(repo)}; allowed: name/of-model, of at most 96 letters, digits and _ . -')
+    fits = re.fullmatch(r'\w[\w.-]*/\w[\w.-]*', repo) and not re.search(r'--|\.\.', repo) and len(repo)<=96
+    expect(fits, 'push', repo, 'name/of-model, of at most 96 letters, digits and _ . -')
     if not get_token(): raise TinyReasoningError('--push needs a token that may write: `hf auth login`, or HF_TOKEN in the environment')
     api = HfApi(library_name='tiny_reasoning', library_version=__version__)
     try: api.whoami()

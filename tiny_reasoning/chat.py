@@ -105,7 +105,7 @@ def _write(self:Chat, reply, messages, **how):
 @patch
 def _check(self:Chat, model, temperature):
     "Raise a `TinyReasoningError` where `model` can't answer at `temperature`"
-    if model not in ('tuned','base'): raise ConfigError(f'model: got {model!r}; allowed: tuned | base')
+    expect(model in ('tuned','base'), 'model', model, 'tuned | base')
     if model=='tuned' and self.problem: raise TinyReasoningError(self.problem)
     check_sampling(temperature)
 

@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['Share', 'config_sections', 'config_keys', 'short_names', 'presets', 'log', 'smoke_values', 'TinyReasoningError',
-           'ConfigError', 'error', 'visible', 'shorten', 'one_line', 'Section', 'ProjectConfig', 'ModelConfig',
-           'LoraConfig', 'DataConfig', 'TrainingConfig', 'GrpoConfig', 'FormConfig', 'EvaluationConfig', 'Config',
-           'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'show_machine', 'load_config', 'saved_config']
+           'ConfigError', 'error', 'visible', 'shorten', 'one_line', 'expect', 'explain', 'Section', 'ProjectConfig',
+           'ModelConfig', 'LoraConfig', 'DataConfig', 'TrainingConfig', 'GrpoConfig', 'FormConfig', 'EvaluationConfig',
+           'Config', 'nearest', 'type_name', 'build', 'has_cuda', 'pick_preset', 'show_machine', 'load_config',
+           'saved_config']
 
 # %% ../nbs/00_config.ipynb #984483dd
 import ctypes, difflib, logging, math, os, platform, re, reprlib, types, typing, yaml
+from contextlib import contextmanager
 from dataclasses import asdict, field, fields
 from functools import reduce
 from importlib.metadata import version
@@ -73,6 +75,27 @@ def one_line(
     "`text` in one visible line, without the middle if it is long"
     lines = [o.strip() for o in str(text).splitlines()]
     return visible(_cut(' '.join(filter(None, lines)), width))
+
+# %% ../nbs/00_config.ipynb #0be41f6d
+def expect(
+    ok, # Whether we can use the value
+    key:str, # What you gave it for
+    got, # The value
+    allowed:str, # What it may be
+):
+    "Raise a `ConfigError` that says what `key` got and what it may be, unless `ok`"
+    if not ok: raise ConfigError(f'{key}: got {shorten(got)}; allowed: {allowed}')
+
+# %% ../nbs/00_config.ipynb #c4e0a7d1
+@contextmanager
+def explain(
+    what:str, # Begins the message
+    *kinds, # Exceptions to expect; all of them unless given
+    error=TinyReasoningError, # What they become
+):
+    "Context in which an exception becomes an `error` of one line: `what`, and the exception's own words"
+    try: yield
+    except kinds or Exception as e: raise error(f'{what}: {getattr(e, "strerror", None) or one_line(e)}') from None
 
 # %% ../nbs/00_config.ipynb #5441f58e
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -462,11 +485,10 @@ def _read_yaml(path):
     "The dict in the YAML file `path`; raises `ConfigError`"
     advice = f'give a YAML file or a preset: {", ".join(presets)}'
     if not os.path.isfile(path): raise ConfigError(f'no configuration file {shorten(str(path))}; {advice}')
-    try: res = yaml.load(Path(path).read_text(encoding='utf-8'), _Loader)
-    except Exception as e: raise ConfigError(f'cannot read {path} as a configuration: {one_line(e, 200)}') from None
-    if res is None: return {}
-    if isinstance(res, dict): return res
-    raise ConfigError(f'cannot read {path} as a configuration: got {shorten(res)}; allowed: sections of keys')
+    with explain(f'cannot read {path} as a configuration', error=ConfigError):
+        res = yaml.load(Path(path).read_text(encoding='utf-8'), _Loader)
+    expect(isinstance(res, dict | None), f'cannot read {path} as a configuration', res, 'sections of keys')
+    return res or {}
 
 # %% ../nbs/00_config.ipynb #8a7af96d
 def _choose(config):
@@ -475,8 +497,8 @@ def _choose(config):
     own = {} if config is None else _read_yaml(os.path.expanduser(config))
     if 'preset' not in own: return *pick_preset(), own
     name = own.pop('preset')
-    if name in [*presets]: return name, None, own
-    raise ConfigError(f'preset: got {shorten(name)}; allowed: {" | ".join(presets)}')
+    expect(name in [*presets], 'preset', name, ' | '.join(presets))
+    return name, None, own
 
 # %% ../nbs/00_config.ipynb #2f7579f3
 _paths = ('project.output_dir', 'project.adapter_path')

@@ -453,8 +453,7 @@ def load_function(
     "The function that you name, after running the file it is in; raises `ConfigError`"
     path,_,name = spec.rpartition(':')
     file = Path(path).expanduser()
-    form = 'a file and a function in it, such as my.py:judge'
-    if not (path and file.is_file()): raise ConfigError(f'{key}: got {shorten(spec)}; allowed: {form}')
+    expect(path and file.is_file(), key, spec, 'a file and a function in it, such as my.py:judge')
     try: f = run_path(str(file)).get(name)
     except Exception as e: raise ConfigError(f'{key}: {path} fails: {type(e).__name__}: {one_line(e)}') from e
     if not callable(f): raise ConfigError(f'{key}: {path} has no function {shorten(name)}')

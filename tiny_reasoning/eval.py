@@ -180,7 +180,7 @@ def measure(
     if best is not None: asked[best_prompt] = ask(model, best_prompt, partial(_question, best))
     for name,path in adapters.items():
         with with_adapter(model, path) as tuned, merged(tuned):
-            if adapter_digest(path)!=digests[name]: raise TinyReasoningError(f'{str(path)!r} changed while it was loaded: start again')
+            check_unchanged(path, digests[name])
             asked[name] = ask(tuned, name, data=(trained_with(path) or cfg).data)
     return _collected(sets, asked)
 
@@ -290,7 +290,7 @@ def name_models(
         return path.parent.name if path.name=='lora_adapter' else path.name
     names,taken = [short(o) for o in specs], {'base', best_prompt, 'tuned', 'compared','set','question','gold'}
     if len({*names})<len(names) or taken & {*names}: names = list(specs)
-    if len(specs)<2 or len({*names})<len(names): raise ConfigError(f'models: got {shorten(list(specs))}; allowed: two models or more')
+    expect(len(specs)>1 and len({*names})==len(names), 'models', list(specs), 'two models or more')
     return dict(zip(names, specs))
 
 # %% ../nbs/04_eval.ipynb #18e5ae49

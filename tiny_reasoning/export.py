@@ -178,11 +178,9 @@ def check_dest(
     dest, # Folder for the export
 )->Path: # Absolute, and without links
     "Raise a `TinyReasoningError` where `dest` cannot be exchanged for a new export: it holds something else, or is a mount point"
-    try:
+    with explain(f'dest: cannot use {shorten(str(dest))}', OSError, ValueError, RuntimeError, error=ConfigError):
         path = Path(dest).expanduser().resolve()
         there = {o.name for o in path.iterdir()} if path.exists() else set()
-    except (OSError, ValueError, RuntimeError) as e:
-        raise ConfigError(f'dest: cannot use {shorten(str(dest))}: {getattr(e, "strerror", None) or e}') from None
     other = sorted(there - {'.tiny_reasoning.lock'}, key=lambda o: (o.startswith('.'), o))
     if other and 'export.json' not in there:
         raise TinyReasoningError(f'{str(dest)!r} holds {shorten(other[0])} and no export: choose another folder with --dest')
@@ -219,9 +217,9 @@ def gguf_kinds(
     quants:list=None, # Keys of `gguf_quants`; 'f16' and 'q8_0' unless given
 )->list: # Formats to write, none for the others
     "The GGUF formats that were asked for; raises `ConfigError`"
-    if to not in ('merged','gguf','adapter'): raise ConfigError(f'to: got {shorten(to)}; allowed: merged | gguf | adapter')
-    wrong = first(o for o in quants or () if o not in gguf_quants)
-    if wrong: raise ConfigError(f'quants: got {shorten(wrong)}; allowed: {" | ".join(gguf_quants)}')
+    expect(to in ('merged','gguf','adapter'), 'to', to, 'merged | gguf | adapter')
+    wrong = [o for o in quants or () if o not in gguf_quants]
+    expect(not wrong, 'quants', wrong, ' | '.join(gguf_quants))
     if quants and to!='gguf': raise ConfigError('quants: they are formats of GGUF; add --to gguf')
     return list(dict.fromkeys(quants or ('f16','q8_0'))) if to=='gguf' else []
 
@@ -283,7 +281,7 @@ def _make(part, cfg, path, kinds):
     "Write the model into the folder `part`, in 16 bits and as GGUF files of `kinds`; what `verify` found"
     digest = adapter_digest(path)
     asked = _merge(part, cfg, path, kinds)
-    if adapter_digest(path)!=digest: raise TinyReasoningError(f'The adapter in {str(path)!r} was replaced meanwhile: not exported')
+    check_unchanged(path, digest)
     proofs = _prove(part, cfg.model, asked)
     return proofs | _write_ggufs(part, cfg, kinds, asked) if kinds else proofs
 
@@ -361,9 +359,8 @@ def export(
     if kinds: check_early(cfg.model.name)
     api = hub_api(push) if push else None
     with lock_folder(dest.parent, doing='an export'):
-        try: names = _export(cfg, path, to, kinds, dest, push)
-        except (OSError, SafetensorError) as e:
-            raise TinyReasoningError(f'Cannot write the export into {str(dest)!r}: {getattr(e, "strerror", None) or one_line(e)}') from None
+        with explain(f'Cannot write the export into {str(dest)!r}', OSError, SafetensorError):
+            names = _export(cfg, path, to, kinds, dest, push)
         log.info(f'Exported to {dest}')
         if api: log.info(f'Uploaded to {upload(api, dest, names, push)}')
     return dest

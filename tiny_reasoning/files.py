@@ -37,9 +37,8 @@ def atomic_write_text(
     text:str, # The text; lone surrogates are written as escapes
 ):
     "Write all of `text` to `path` or nothing; a `TinyReasoningError` says why it failed"
-    try:
-        with atomic_write(path) as part: part.write_text(text, encoding='utf-8', errors='backslashreplace')
-    except OSError as e: raise TinyReasoningError(f'Cannot write {str(path)!r}: {e.strerror}') from None
+    with explain(f'Cannot write {str(path)!r}', OSError), atomic_write(path) as part:
+        part.write_text(text, encoding='utf-8', errors='backslashreplace')
 
 # %% ../nbs/00a_files.ipynb #b85f1273
 def _finite(o):
@@ -78,8 +77,7 @@ def read_json(
     "What is in the JSON file at `path`, by `from_json`; a `TinyReasoningError` where there is no such file"
     path = Path(path)
     if not path.is_file(): raise TinyReasoningError(f'No file {str(path)!r}')
-    try: return from_json(path.read_bytes(), kind, str(path))
-    except OSError as e: raise TinyReasoningError(f'Cannot read {str(path)!r}: {e.strerror}') from None
+    with explain(f'Cannot read {str(path)!r}', OSError): return from_json(path.read_bytes(), kind, str(path))
 
 # %% ../nbs/00a_files.ipynb #ec1b7d68
 def usual_mode(
@@ -96,14 +94,11 @@ def writable(
     key:str, # The configuration's key that names it, for the error
 )->Path:
     "`folder` as a path that you can write to; a `ConfigError` says why you can't"
-    path = Path(folder)
-    try:
-        if not str(folder): raise ValueError('the name is empty')
+    expect(str(folder), key, folder, 'the name of a folder')
+    path,what = Path(folder),f'{key}: cannot write into {shorten(str(folder))}'
+    with explain(what, OSError, ValueError, error=ConfigError):  # ValueError: a NUL in the name
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path): return path
-    except (OSError, ValueError) as e: # ValueError: an empty name, or a NUL in it
-        why = getattr(e, 'strerror', None) or e
-        raise ConfigError(f'{key}: cannot write into {shorten(str(folder))}: {why}') from None
 
 # %% ../nbs/00a_files.ipynb #c7629e6d
 class _Holder(TypedDict):

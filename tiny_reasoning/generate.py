@@ -190,8 +190,8 @@ def check_sampling(
     top_p:float=1., # Share of probability to sample from
 ):
     "Raise a `ConfigError` where one of the two is out of its range"
-    if not 0<=temperature<float('inf'): raise ConfigError(f'temperature: got {temperature}; allowed: float >= 0')
-    if not 0<top_p<=1: raise ConfigError(f'top_p: got {top_p}; allowed: float > 0 <= 1')
+    expect(0<=temperature<float('inf'), 'temperature', temperature, 'float >= 0')
+    expect(0<top_p<=1, 'top_p', top_p, 'float > 0 <= 1')
 
 # %% ../nbs/02b_generate.ipynb #fc663261
 class Decoder:
@@ -392,7 +392,7 @@ def check_counts(
 ):
     "Raise a `ConfigError` where one of the `counts` is not above 0, or more than `most`"
     for k,v in counts.items():
-        if v is not None and not 0<v<=most: raise ConfigError(f'{k}: got {shorten(v)}; allowed: more than 0, up to {most:,}')
+        expect(v is None or 0<v<=most, k, v, f'more than 0, up to {most:,}')
 
 # %% ../nbs/02b_generate.ipynb #5fdf8291
 def generate(
@@ -416,7 +416,7 @@ def generate(
     check_counts(n=n)
     check_counts(10**6, max_new_tokens=max_new_tokens, batch_size=batch_size)
     prompts = _conversations(prompts)
-    if not prompts: raise ConfigError('prompts: got []; allowed: a question, or a list of them')
+    expect(prompts, 'prompts', prompts, 'a question, or a list of them')
     eos,state,f = tokenizer.eos_token_id, processes(), decode if _records(model) else _by_generate
     asked = encode(tokenizer, prompts).input_ids
     size = batch_size or (1024 if model.device.type=='cuda' else 64)

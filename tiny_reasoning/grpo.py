@@ -49,9 +49,8 @@ def reward_functions(
 # %% ../nbs/03b_grpo.ipynb #0ee5a2a9
 def _replies_each(g, n):
     "Replies a step for each of `n` processes, by the section `g`; raises `ConfigError`"
-    got,allowed = g.num_questions, f'a multiple of {n}, the number of processes'
-    if got%n: raise ConfigError(f'grpo.num_questions: got {got}; allowed: {allowed}')
-    return got*g.num_generations//n
+    expect(g.num_questions%n==0, 'grpo.num_questions', g.num_questions, f'a multiple of {n}, the number of processes')
+    return g.num_questions*g.num_generations//n
 
 # %% ../nbs/03b_grpo.ipynb #b0034335
 def group_config(
@@ -68,8 +67,7 @@ def group_config(
         temperature=g.temperature, reward_weights=[g.accuracy_weight, g.format_weight],
         loss_type='dapo', scale_rewards='group', beta=0.,
         shuffle_dataset=False, metric_for_best_model='eval_accuracy', greater_is_better=True)
-    try: return GRPOConfig(**args | kwargs)
-    except (ValueError, OverflowError) as e: raise ConfigError(f'training, grpo: {one_line(e)}') from None
+    with explain('training, grpo', ValueError, OverflowError, error=ConfigError): return GRPOConfig(**args | kwargs)
 
 # %% ../nbs/03b_grpo.ipynb #b003a002
 def question_order(
@@ -329,8 +327,7 @@ def load_pass_rates(
     rows:list, # Rows from `make_splits`
 )->list: # A share for each row; 0.5 where the folder has no replies to it
     "Share of correct replies to each question when traces were made; raises `ConfigError`"
-    try: rates = pass_rates(folder)
-    except TinyReasoningError as e: raise ConfigError(f'grpo.pass_rates: {e}') from None
+    with explain('grpo.pass_rates', TinyReasoningError, error=ConfigError): rates = pass_rates(folder)
     keys = [question_key(o['question']) for o in rows]
     new = sum(o not in rates for o in keys)
     n,where = len(rows), shorten(str(folder))
@@ -489,8 +486,7 @@ def make_group_trainer(
     **kwargs, # Further arguments of `GRPOConfig`
 )->GroupTrainer:
     "Trainer on replies to `splits.train`; raises `TinyReasoningError` if there are no rows to use"
-    how = 'raise data.validation_split or data.num_samples'
-    if not splits.validation: raise TinyReasoningError(f'No validation rows, so no best checkpoint: {how}')
+    check_validation(splits)
     quiet_libraries()
     args = group_config(cfg, **kwargs)
     if args.n_gpu>1: args._n_gpu = 1  # one GPU a process; `accelerate launch` starts more

@@ -23,10 +23,9 @@ def _create(dataset, seed, n, task):
     except ImportError: raise TinyReasoningError(
         f'data.dataset_name {dataset!r} needs reasoning-gym: pip install "tiny_reasoning[offline]"') from None
     name = dataset.removeprefix(gym_prefix)
-    try: return reasoning_gym.create_dataset(name, **dict(size=n, seed=seed) | (task or {}))
-    except (ValueError, TypeError, AssertionError) as e:
-        given = f' with data.task {shorten(task)}' if task else ''
-        raise TinyReasoningError(f'data.dataset_name: reasoning-gym cannot make {shorten(name)}{given}: {one_line(e)}') from None
+    given = f' with data.task {shorten(task)}' if task else ''
+    with explain(f'data.dataset_name: reasoning-gym cannot make {shorten(name)}{given}', ValueError, TypeError, AssertionError):
+        return reasoning_gym.create_dataset(name, **dict(size=n, seed=seed) | (task or {}))
 
 # %% ../nbs/01a_gym.ipynb #ea975e3c
 _scoring = ContextVar('scoring', default=False)

@@ -37,8 +37,8 @@ def recipe_splits(
 ): # As from `make_splits`
     "The rows of all stages; a `TinyReasoningError` where there is nothing to validate or test on"
     from transformers import AutoTokenizer
-    try: tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name)))
-    except (OSError, ValueError) as e: raise TinyReasoningError(f'Cannot load {one_line(cfg.model.name, 80)!r}: {one_line(e)}') from None
+    with explain(f'Cannot load {one_line(cfg.model.name, 80)!r}', OSError, ValueError):
+        tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name)))
     splits = make_splits(cfg, tokenizer)
     empty = first(o for o in ('validation','test') if not splits[o])
     if empty: raise TinyReasoningError(f'No {empty} rows: raise data.{dict(validation="validation_split", test="test_samples")[empty]}')
@@ -101,7 +101,7 @@ def stage_record(
 def _check_settings(cfg):
     "A `TinyReasoningError` where `cfg` is no recipe, or can't run here"
     advice = '`--config reason` or `reason_cpu`, or `preset: reason` in your file'
-    if cfg.training.method!='grpo': raise ConfigError(f"training.method: got {cfg.training.method!r}; tiny_reason ends in 'grpo': {advice}")
+    expect(cfg.training.method=='grpo', 'training.method', cfg.training.method, f"'grpo', in which tiny_reason ends: {advice}")
     refuse_unsloth(cfg.model.backend)
 
 # %% ../nbs/04e_reason.ipynb #9d825694

@@ -184,11 +184,9 @@ def write_report(
     out,names = Path(output_dir), report_files(result['adapters'], result.get('models'))
     data = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)+'\n', report(result, preds)
     data = [data[0].encode(errors='backslashreplace'), _lines(preds), data[1].encode(errors='backslashreplace')]
-    try:
-        with ExitStack() as stack:
-            for n,o in zip(names, data): stack.enter_context(atomic_write(out/n)).write_bytes(o)
-            put_aside(out, names)  # the new ones follow, eval.json last
-    except OSError as e: raise TinyReasoningError(f'Cannot write the report into {str(out)!r}: {e.strerror}') from None
+    with explain(f'Cannot write the report into {str(out)!r}', OSError), ExitStack() as stack:
+        for n,o in zip(names, data): stack.enter_context(atomic_write(out/n)).write_bytes(o)
+        put_aside(out, names)  # the new ones follow, eval.json last
     return out/names[-1]
 
 # %% ../nbs/02f_results.ipynb #e9286825

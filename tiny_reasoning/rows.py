@@ -139,9 +139,8 @@ def _read_file(path):
     "The rows in the file or folder at `path`, as dicts"
     kind = '.parquet' if path.is_dir() else _ending(path)
     if not kind: raise TinyReasoningError(f'data.dataset_name: {path}: files may end in {", ".join(_readers)}, and .gz after it')
-    try: rows = _readers[kind](path)
-    except (OSError, EOFError, StopIteration, ValueError, RecursionError, NotImplementedError, zlib.error) as e:
-        raise TinyReasoningError(f'Cannot read {path}: {one_line(e)}') from None
+    with explain(f'Cannot read {path}', OSError, EOFError, StopIteration, ValueError, RecursionError, NotImplementedError, zlib.error):
+        rows = _readers[kind](path)
     if not rows: raise TinyReasoningError(f'Cannot read {path}: no row is in it')
     return rows
 
@@ -215,8 +214,7 @@ def _to_rows(found, name, columns=None):
     if set(shape.values())-{'question','answer'} or len(words)>2: log.info(f'{name}: {", ".join(words)}')
     rows = []
     for i,o in enumerate(found, 1):
-        try: rows.append(to_row(**_arguments(o, shape)))
-        except TinyReasoningError as e: raise TinyReasoningError(f'{name}, row {i}: {e}') from None
+        with explain(f'{name}, row {i}', TinyReasoningError): rows.append(to_row(**_arguments(o, shape)))
     return rows
 
 # %% ../nbs/01b_rows.ipynb #8c0f0f9a

@@ -104,9 +104,8 @@ def read_problems(
     if d.dataset_name.startswith(gym_prefix): return _gym_problems(cfg)
     given = first(k for k in ('task','unseen_task') if getattr(d, k))
     odd = set(d.columns or ())-{'question','reasoning','answer'}
-    if given: raise ConfigError(f'data.{given}: got {shorten(getattr(d, given))}; allowed: none, '
-        f'since {shorten(d.dataset_name)} is no {gym_prefix}<task>')
-    if odd: raise ConfigError(f'data.columns: got {shorten(min(odd, key=str))}; allowed: question, reasoning and answer')
+    expect(not given, f'data.{given}', given and getattr(d, given), f'none, since {shorten(d.dataset_name)} is no {gym_prefix}<task>')
+    expect(not odd, 'data.columns', odd and min(odd, key=str), 'question, reasoning and answer')
     test,train = own_test_rows(d), read_rows(d, d.split)
     if not test and d.test_samples<0:
         raise ConfigError(f'data.test_samples: got -1; {d.dataset_name} has no test split, so give the number of rows to set aside')

@@ -538,7 +538,7 @@ def _own_replies(cfg, how, rows, journal, samples, **drawn):
     if 'adapter' in how:
         path = cfg.project.adapter_path
         model = load_adapter(model, path)
-        if adapter_digest(path)!=how['adapter']: raise TinyReasoningError(f'{path!r} changed while it was loaded: start again')
+        check_unchanged(path, how['adapter'])
     sample(model, tokenizer, rows, journal, cfg, samples, **drawn)
 
 # %% ../nbs/02d_traces.ipynb #dc76b446

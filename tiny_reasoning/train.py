@@ -257,8 +257,8 @@ def prepare_output(
     out,adapter = Path(cfg.project.output_dir), Path(cfg.project.adapter_path)
     check_owner(out, 'output_dir')
     check_owner(adapter, 'adapter_path')
-    if out.resolve().is_relative_to(adapter.resolve()):
-        raise ConfigError(f'project.adapter_path: got {shorten(str(adapter))}, which holds the run itself; allowed: a folder of its own')
+    inside = out.resolve().is_relative_to(adapter.resolve())
+    expect(not inside, 'project.adapter_path', str(adapter), 'a folder that does not hold the run itself')
     checkpoint = resume_from(out, cfg) if resume else None
     if holds_run(out) and not (resume or overwrite):
         raise TinyReasoningError(f'{out} holds another run: --resume continues it, --overwrite moves it to `replaced`, --output_dir puts this one elsewhere')
@@ -351,7 +351,7 @@ def refuse_unsloth(
     backend:str, # `model.backend`
 ):
     "An error where Unsloth would put a GRPOTrainer of its own in place of TRL's; the decoder can't record its models either"
-    if backend=='unsloth': raise ConfigError("model.backend: got 'unsloth'; allowed with training.method grpo: auto | transformers")
+    expect(backend!='unsloth', 'model.backend', backend, 'auto | transformers, with training.method grpo')
     if 'unsloth' in sys.modules: raise TinyReasoningError('Unsloth is imported here, and with it another GRPOTrainer: start a new process')
 
 # %% ../nbs/03_train.ipynb #a1b4ffad

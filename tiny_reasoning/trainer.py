@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['to_dataset', 'micro_batch', 'common_args', 'sft_config', 'SplitOnOOM', 'SplitSFTTrainer', 'Progress', 'StepClock',
-           'duration', 'TimeLeft', 'NonFinite', 'KeepCheckpoints', 'quiet_libraries', 'add_callbacks', 'make_trainer']
+           'duration', 'TimeLeft', 'NonFinite', 'KeepCheckpoints', 'quiet_libraries', 'add_callbacks',
+           'check_validation', 'make_trainer']
 
 # %% ../nbs/02c_trainer.ipynb #3c238a47
 import logging, math, shutil, time
@@ -57,8 +58,7 @@ def _precision(dtype):
 def _report_to(name):
     "`name` in SFTConfig's words; a `ConfigError` where its package isn't installed"
     here = get_available_reporting_integrations()
-    if name and name not in here:
-        raise ConfigError(f'training.report_to: got {shorten(name)}; allowed: none, or what is installed: {", ".join(here) or "nothing"}')
+    expect(not name or name in here, 'training.report_to', name, f'none, or what is installed: {", ".join(here) or "nothing"}')
     return name or 'none'
 
 # %% ../nbs/02c_trainer.ipynb #0d819df9
@@ -86,8 +86,7 @@ def sft_config(
         per_device_train_batch_size=rows, per_device_eval_batch_size=rows, gradient_accumulation_steps=passes,
         completion_only_loss=True, max_length=None, packing=False, padding_free=False,
         metric_for_best_model='eval_loss', greater_is_better=False)
-    try: return SFTConfig(**args | kwargs)
-    except (ValueError, OverflowError) as e: raise ConfigError(f'training: {one_line(e)}') from None
+    with explain('training', ValueError, OverflowError, error=ConfigError): return SFTConfig(**args | kwargs)
 
 # %% ../nbs/02c_trainer.ipynb #8744097c
 def _pieces(inputs, rows):
@@ -164,10 +163,9 @@ def evaluate(self:SplitSFTTrainer, *args, **kwargs):
 @patch
 def build(self:SplitOnOOM):
     "Make optimizer, schedule and loader; a `ConfigError` where that doesn't work"
-    try:
+    with explain('training', error=ConfigError):
         self.create_optimizer_and_scheduler(self.args.max_steps)
         self.get_train_dataloader()
-    except Exception as e: raise ConfigError(f'training: {one_line(e)}') from None
 
 # %% ../nbs/02c_trainer.ipynb #73fcf7cc
 @patch
@@ -314,6 +312,14 @@ def add_callbacks(
     for o in (progress, trainer.clock, TimeLeft(), trainer.finite, keep, *early): trainer.add_callback(o)
     return trainer
 
+# %% ../nbs/02c_trainer.ipynb #1f9e44c8
+def check_validation(
+    splits, # From `make_splits`
+):
+    "Raise a `TinyReasoningError` where there are no rows to choose the best checkpoint by"
+    how = 'raise data.validation_split or data.num_samples'
+    if not splits.validation: raise TinyReasoningError(f'No validation rows, so no best checkpoint: {how}')
+
 # %% ../nbs/02c_trainer.ipynb #005e860c
 def make_trainer(
     model, # With an adapter
@@ -323,12 +329,12 @@ def make_trainer(
     **kwargs, # Further arguments of `SFTConfig`
 )->SplitSFTTrainer:
     "Trainer of the completions of `splits.train`; a `ConfigError` where TRL refuses model or settings"
-    if not splits.validation: raise TinyReasoningError('No validation rows, so no best checkpoint: raise data.validation_split or data.num_samples')
+    check_validation(splits)
     quiet_libraries()
     args = sft_config(cfg, **kwargs)
     if args.n_gpu>1: args._n_gpu = 1  # one process has one GPU; `accelerate launch` starts more of them
     how = tokenizer, cfg.data.system_prompt, (cfg.data.num_proc if cfg.data.num_proc>1 else None)
     train,validation = (to_dataset(splits[o], *how) for o in ('train','validation'))
-    try: trainer = SplitSFTTrainer(model, args=args, processing_class=tokenizer, train_dataset=train, eval_dataset=validation)
-    except ValueError as e: raise ConfigError(f'lora.target_modules or training: {one_line(e)}') from None
+    with explain('lora.target_modules or training', ValueError, error=ConfigError):
+        trainer = SplitSFTTrainer(model, args=args, processing_class=tokenizer, train_dataset=train, eval_dataset=validation)
     return add_callbacks(trainer, cfg, Progress())
