@@ -23,7 +23,8 @@ def decoder(a):
     import torch
     import tiny_reasoning.generate as g
     from tiny_reasoning.adapter import start_adapter
-    from tiny_reasoning.model import encode, load_model
+    from tiny_reasoning.model import load_model
+    from tiny_reasoning.tokens import encode
     cfg = config(a, 'decoder', **{'model.name':a.smol, 'model.load_in_4bit':False, 'model.backend':'transformers'})
     model,tokenizer = load_model(cfg.model)
     model.eval()

@@ -4,6 +4,7 @@ os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 import pytest, torch
 from tiny_reasoning.config import ConfigError, TinyReasoningError, load_config, log
 from tiny_reasoning.data import *
+from tiny_reasoning.tokens import *
 from tiny_reasoning.splits import make_splits
 from tiny_reasoning.model import *
 from tiny_reasoning.generate import _reply, generate, stream

@@ -159,7 +159,7 @@ def save_adapter(
 )->Path: # `path`
     "Save adapter, tokenizer, configuration, the keys of the questions it has seen, and the fingerprint of its base"
     path = Path(path)
-    model.create_or_update_model_card = noop  # PEFT's has nothing to say; ours is from 02g_card
+    model.create_or_update_model_card = noop  # PEFT's has nothing to say; ours is from 02h_card
     for o in (model, tokenizer): o.save_pretrained(path)
     name_base(path, public_base(cfg.model.name))
     for o in path.glob('*.safetensors'): usual_mode(o)

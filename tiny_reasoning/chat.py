@@ -14,6 +14,7 @@ from fastcore.meta import delegates
 from .config import *
 from .command import *
 from .data import *
+from .tokens import *
 from .model import *
 from .adapter import *
 from .generate import *

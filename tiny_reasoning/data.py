@@ -6,13 +6,11 @@
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_number', 'read_answer',
            'same_answer', 'in_words', 'split_solution', 'to_row', 'row_error', 'question_key', 'contradictions',
            'filter_rows', 'answer_text', 'plain_words', 'read_choice', 'given_answer', 'score', 'load_function',
-           'call_function', 'own_judge', 'within', 'memory_limit', 'apply_template', 'encode', 'opening',
-           'reply_tokens', 'to_tokens', 'learned_text', 'ngram_overlaps', 'fingerprint']
+           'call_function', 'own_judge', 'ngram_overlaps', 'fingerprint']
 
 # %% ../nbs/01_data.ipynb #b453bf32
-import ctypes, hashlib, queue, re, sys, threading, unicodedata
+import hashlib, re, unicodedata
 from collections import Counter
-from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -478,112 +476,6 @@ def own_judge(
 ): # Function of an answer
     "What `score` asks instead of comparing: `f`, held to 0 to 1"
     return lambda answer: min(max(call_function(f, 'data.scorer', answer, row), 0.), 1.)
-
-# %% ../nbs/01_data.ipynb #4712df3c
-def within(
-    seconds:float, # How long to wait
-    f, # What to call
-    *args, # Its arguments
-):
-    "`f(*args)`; a `TimeoutError` where it takes longer than `seconds`, and its thread ends"
-    done = queue.SimpleQueue()
-    def run():
-        try: done.put((f(*args), None))
-        except BaseException as e: done.put((None, e))  # also the one below
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try: res,e = done.get(timeout=seconds)
-    except queue.Empty:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
-        raise TimeoutError(f'no end after {seconds:g} s') from None
-    if e: raise e
-    return res
-
-# %% ../nbs/01_data.ipynb #c1a5e502
-_one_at_a_time = threading.Lock()
-
-@contextmanager
-def memory_limit(
-    gb:float, # What it may take beyond what it has
-):
-    "Context in which this process gets a `MemoryError` if it takes more than `gb` more, on Linux"
-    if sys.platform!='linux': return (yield)
-    import psutil, resource
-    with _one_at_a_time:
-        old = soft,hard = resource.getrlimit(resource.RLIMIT_AS)
-        most = psutil.Process().memory_info().vms + int(gb*1e9)
-        others = [o for o in old if o!=resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min([most, *others]), hard))
-        try: yield
-        finally: resource.setrlimit(resource.RLIMIT_AS, old)
-
-# %% ../nbs/01_data.ipynb #f2fe78c2
-def apply_template(
-    tokenizer, # With a chat template
-    messages:list, # A conversation, or a list of them
-    **kwargs # Of `apply_chat_template`
-): # Text, or a list of texts
-    "What the chat template makes of `messages`; raises `TinyReasoningError` where it fails, or doesn't end"
-    def write(): return tokenizer.apply_chat_template(messages, tokenize=False, **kwargs)
-    try:
-        with memory_limit(2): res = within(20+len(messages)/10, write)
-    except MemoryError: why = 'it takes more than 2 GB of memory'
-    except Exception as e: why = one_line(e, 200)
-    else:
-        n = max(map(len, [res] if isinstance(res, str) else res))
-        if n<=10**7: return res
-        why = f'it writes {n:,} characters'
-    raise TinyReasoningError(f'the chat template fails: {why}')
-
-# %% ../nbs/01_data.ipynb #d4f30fea
-def encode(
-    tokenizer, # With a chat template
-    prompts:list, # Conversations: lists of messages
-    **kwargs # Of the tokenizer: `padding=True, return_tensors='pt'` gives tensors padded on the left
-): # input_ids and attention_mask
-    "Tokens of `prompts` up to the model's turn"
-    texts = apply_template(tokenizer, prompts, add_generation_prompt=True)
-    return tokenizer(texts, add_special_tokens=False, **kwargs)
-
-# %% ../nbs/01_data.ipynb #5d2d64ec
-def opening(
-    tokenizer, # That made `prompt`
-    prompt:list, # Tokens up to the model's turn, from `encode`
-)->str:
-    "What the prompt already says of the reply: `<think>` and the spaces after it, or nothing"
-    found = re.search(r'<think>\s*$', tokenizer.decode(prompt[-12:]))
-    return found[0] if found else ''
-
-# %% ../nbs/01_data.ipynb #136382f9
-def reply_tokens(
-    text:str, # A reply
-    tokenizer, # That made `prompt`
-    prompt:list, # Tokens up to the model's turn, from `encode`
-)->list:
-    "Tokens of what the model still has to write of `text` after `prompt`"
-    begun = opening(tokenizer, prompt)
-    if begun and not text.startswith('<think>'): text = f'{begun}</think>\n\n{text}'  # an answer at once
-    rest = text.removeprefix(begun) if text.startswith(begun) else text.removeprefix('<think>').lstrip()
-    return tokenizer(rest, add_special_tokens=False).input_ids
-
-# %% ../nbs/01_data.ipynb #36d5e800
-def to_tokens(
-    row:dict, # question, reasoning, answer
-    tokenizer, # From `load_model`, whose eos ends a reply
-    system_prompt:str='', # Opens the conversation
-)->dict: # input_ids, and labels, which are -100 where the model only reads
-    "The conversation as the model reads and learns it"
-    prompt = encode(tokenizer, [to_prompt(row['question'], system_prompt)]).input_ids[0]
-    learned = [*reply_tokens(to_reply(row), tokenizer, prompt), tokenizer.eos_token_id]
-    return dict(input_ids=prompt+learned, labels=[-100]*len(prompt)+learned)
-
-# %% ../nbs/01_data.ipynb #45af89d3
-def learned_text(
-    tokens:dict, # From `to_tokens`
-    tokenizer, # That made them
-)->str:
-    "What the model learns to write, with the end"
-    return tokenizer.decode([o for o in tokens['labels'] if o!=-100])
 
 # %% ../nbs/01_data.ipynb #97cf7042
 def _runs(question, n):

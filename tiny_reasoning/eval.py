@@ -20,12 +20,13 @@ from .config import *
 from .command import *
 from .files import *
 from .data import *
+from .tokens import *
 from .gym import gym_prefix
 from .splits import *
 from .model import *
 from .adapter import *
 from .generate import *
-from .traces import to_solution
+from .selection import to_solution
 from .verdicts import *
 from .results import *
 from .card import describe_adapter

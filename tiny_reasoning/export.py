@@ -18,6 +18,7 @@ from .config import *
 from .command import *
 from .files import *
 from .data import *
+from .tokens import *
 from .splits import *
 from .model import *
 from .adapter import *

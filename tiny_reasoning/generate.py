@@ -14,6 +14,7 @@ from functools import partial
 from fastcore.basics import listify, noop, patch, store_attr
 from .config import *
 from .data import *
+from .tokens import *
 from .model import *
 
 # %% ../nbs/02b_generate.ipynb #ca30be71

@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from .config import *
-from .data import apply_template
+from .tokens import apply_template
 
 # %% ../nbs/04b_gguf.ipynb #afb96514
 def permute_rope(

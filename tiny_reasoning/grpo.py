@@ -24,11 +24,13 @@ from trl import GRPOConfig, GRPOTrainer
 from .config import *
 from .files import *
 from .data import *
+from .tokens import *
 from .model import *
 from .adapter import *
 from .generate import *
 from .trainer import *
-from .traces import false_sums, pass_rates
+from .selection import false_sums
+from .traces import pass_rates
 
 # %% ../nbs/03b_grpo.ipynb #b0017334
 def reward_functions(

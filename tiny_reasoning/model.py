@@ -21,6 +21,7 @@ from fastcore.xdg import xdg_cache_home
 from . import __version__
 from .config import *
 from .data import *
+from .tokens import *
 from .rows import offline_without_hub
 
 # %% ../nbs/02_model.ipynb #2a1a8cb1

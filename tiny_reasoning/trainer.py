@@ -21,6 +21,7 @@ from transformers.integrations.integration_utils import get_available_reporting_
 from trl import SFTConfig, SFTTrainer
 from .config import *
 from .data import *
+from .tokens import *
 from .files import *
 from .model import *
 from .adapter import *
