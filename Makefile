@@ -66,7 +66,7 @@ demo: .venv/.browser    ## The chat as a web page (ARGS: any configuration key, 
 	$(BIN)/python .ci/demo.py $(ARGS)
 
 test-browser: .venv/.browser ## The chat page in a real browser; needs Chromium or Chrome (ARGS: --page "--config cpu")
-	$(BIN)/pytest tests/test_browser.py -m browser $(ARGS)
+	$(BIN)/pytest tests/test_browser.py tests/test_classic.py -m browser $(ARGS)
 
 test-site: .venv/.browser docs ## Every page of the site in a real browser; needs Quarto, and Chromium or Chrome
 	$(BIN)/pytest tests/test_site.py -m browser $(ARGS)

@@ -246,14 +246,18 @@ def in_words(
 _says = re.compile(r'.*\banswer(?:\s+is\b\s*:?|:)\s*', re.I)
 _tags = {'<|begin_of_thought|>':'<think>', '<|end_of_thought|>':'</think>', '<|begin_of_solution|>':'', '<|end_of_solution|>':''}
 
+_heading = re.compile(r'(?:^|\n)[\s*#_]*final answer[\s*#_:]*$', re.I)
+
 def _without_boxes(text):
-    "`text` with what stands in its boxes; the last box goes where the number before it is the same"
+    "`text` with what stands in its boxes; the last box goes where the number before it is the same, and a heading over it always"
     box = list(_boxed.finditer(text))[-1]
-    before,after = text[:box.start()].rstrip(' $\n'), text[box.end():].strip(' .$\n')
-    number = re.search(r'[-−]?[\d.,]*\d(?=\W*$)', before)
+    before,after = text[:box.start()].rstrip(' $\n\\[('), text[box.end():].strip(' .$\n\\])')
+    steps = _heading.sub('', before)
+    number = re.search(r'[-−]?[\d.,]*\d(?=\W*$)', steps)
     values = [read_number(o) for o in (number[0] if number else '', box[1])]
     again = None not in values and same_answer(*values)
-    return _boxed.sub(r'\1', before if again and not after else text)
+    if not after and (again or steps!=before): text = steps if again else f'{steps}\n{box[1]}'
+    return _boxed.sub(r'\1', text)
 
 def split_solution(
     text:str # A worked solution

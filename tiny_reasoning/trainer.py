@@ -59,6 +59,7 @@ def _precision(dtype):
 def _report_to(name):
     "`name` in SFTConfig's words; a `ConfigError` where its package isn't installed"
     here = get_available_reporting_integrations()
+    name = (name or '').split(':')[0]  # `wandb:KEY`, somebody may write
     expect(not name or name in here, 'training.report_to', name, f'none, or what is installed: {", ".join(here) or "nothing"}')
     return name or 'none'
 
