@@ -95,6 +95,8 @@ _rules = [ # What we look for, what it becomes, an example
     (r'\\text\s*\{([^{}]*)\}',          r' \1 ',                                        r'\text{18 apples}'),
     (_boxed,                            r' \1 ',                                        r'\boxed{42}'),
     (r'\\[()\[\],;!]|[$¢-¥₠-⃏]|\\\$',   '',                                             r'-$5, \(18\)'),
+    (r'\\%',                            '%',                                            r'50\%'),
+    (r'\^\s*(?:\\circ|\{\s*\\circ\s*\})', '°',                                          r'90^\circ'),
     (r'(?<=\d)\s*/\s*(?=\d)',           '/',                                            '3 / 4'),
     (r'(?<![\d.,/])(\d+) +(\d+)/(\d+)', _improper,                                      '3 1/2 hours')]
 
@@ -317,9 +319,9 @@ def row_error(
 
 # %% ../nbs/01_data.ipynb #a8b60850
 _aside = re.compile(r'\(([^\W\d_]{2,}(?:[ ,.\'’-]+[^\W\d_]{2,})*[.,!?]?)\)')  # words in brackets
-_part = re.compile(r'''\w+ | [+*/=<>%^×÷√∛∜|(){}\[\]]  # words and digits, signs
+_part = re.compile(r'''\w+ | [+*/=<>%^×÷|(){}\[\]°±¬←-⇿∀-∑∓-⋿]  # words and digits, signs
     | [-−](?=\s*(?:[\d(√\\]|[a-z]\b))  # a minus
-    | (?<=[\d)])! | (?<=\b[a-z])! | (?<=\d)[.:](?=\d)''', re.X)  # factorials, a decimal point, a ratio
+    | !(?==) | (?<=[\d)])! | (?<=\b[a-z])! | (?<=\d)[.:](?=\d)''', re.X)  # factorials, a decimal point, a ratio
 
 def _parts(question):
     "What makes `question` another one"

@@ -101,7 +101,7 @@ def stage_record(
 def _check_settings(cfg):
     "A `TinyReasoningError` where `cfg` is no recipe, or can't run here"
     advice = '`--config reason` or `reason_cpu`, or `preset: reason` in your file'
-    expect(cfg.training.method=='grpo', 'training.method', cfg.training.method, f"'grpo', in which tiny_reason ends: {advice}")
+    expect(cfg.training.method=='grpo', 'training.method', cfg.training.method, f'grpo, since tiny_reason ends in it: {advice}')
     refuse_unsloth(cfg.model.backend)
 
 # %% ../nbs/04e_reason.ipynb #9d825694
