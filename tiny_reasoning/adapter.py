@@ -170,9 +170,10 @@ def save_adapter(
 def adapter_digest(
     path, # An adapter's folder
 )->str: # SHA-256 of its configuration and weights, 64 hexadecimal digits
-    "The adapter's fingerprint, which changes with every training"
+    "The adapter's fingerprint, which changes with every training; raises `TinyReasoningError`"
     files = [Path(path)/o for o in ('adapter_config.json','adapter_model.safetensors')]
-    return hashlib.sha256(b''.join(o.read_bytes() for o in files)).hexdigest()
+    with explain(f'Cannot read the adapter in {str(path)!r}', OSError):
+        return hashlib.sha256(b''.join(o.read_bytes() for o in files)).hexdigest()
 
 # %% ../nbs/02a_adapter.ipynb #aa41c6e7
 def check_unchanged(
