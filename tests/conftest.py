@@ -6,7 +6,8 @@ os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false', OMP_NUM_T
 import pytest
 
 pytest.register_assert_rewrite('commands')
-extra = {'test_gguf.py':'llama_cpp', 'test_browser.py':'pytest_playwright', 'test_site.py':'pytest_playwright'}
+browser = 'test_browser.py', 'test_classic.py', 'test_site.py'
+extra = {'test_gguf.py':'llama_cpp'} | dict.fromkeys(browser, 'pytest_playwright')
 collect_ignore = [k for k,v in extra.items() if not find_spec(v)] # `make` installs them for these
 
 def pytest_addoption(parser):

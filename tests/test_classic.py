@@ -1,4 +1,4 @@
-"The chat under ipywidgets 7.7.1, as Colab has it: notebook 6 in a headless Chromium. It installs both, so it needs a network."
+"The chat under ipywidgets 7.7.1, as Colab has it: notebook 6 in a headless Chromium. Needs a network to install both."
 import json, os, socket, subprocess, sys
 
 import pytest
