@@ -224,8 +224,8 @@ def same_answer(
 
 # %% ../nbs/01_data.ipynb #e9cea6e7
 def _as_text(value, what, kinds=str):
-    "`value` as text, None as empty text; a `TinyReasoningError` if it is not of `kinds`"
-    if value is None: return ''
+    "`value` as text, None and NaN as empty text; a `TinyReasoningError` if it is not of `kinds`"
+    if value is None or value!=value: return ''  # NaN, as pandas writes what is missing
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise TinyReasoningError(f'the {what} is {shorten(value)}, and not text')
     if isinstance(value, float): return f'{Decimal(str(value)):f}'  # without exponents
@@ -283,6 +283,13 @@ def split_solution(
     alone = read_number(text) or len(text.split())<2 or in_words(text)
     return ('', text, '') if alone else (text, '', '')
 
+# %% ../nbs/01_data.ipynb #e1c7f390
+def _without_mark(reasoning, answer):
+    "`reasoning` without the mark at its end, where that gives the same answer"
+    steps,final,mark = split_solution(reasoning)
+    same = final==answer or same_answer(answer, read_number(final))
+    return steps if mark in ('####', answer_mark) and same else reasoning
+
 # %% ../nbs/01_data.ipynb #e20f84a0
 def to_row(
     question:str, # The problem
@@ -292,10 +299,11 @@ def to_row(
 )->dict: # question, reasoning, answer
     "A row in our format; the answer is in digits, or as written where it isn't one number; what is not text is a `TinyReasoningError`"
     steps,final,_ = split_solution(_as_text(answer, 'answer', str|int|float))
-    reasoning = '\n'.join(filter(None, [_as_text(reasoning, 'reasoning'), steps]))
+    final = read_number(final) or final
+    reasoning = '\n'.join(filter(None, [_without_mark(_as_text(reasoning, 'reasoning'), final), steps]))
     reasoning = re.sub(r'<<[^<>]*>>', '', reasoning).strip()
     if 'think>' in reasoning: reasoning = re.sub(r'\n\n+', '\n', re.sub('</?think>', '\n', reasoning)).strip()
-    return dict(question=_as_text(question, 'question'), reasoning=reasoning, answer=read_number(final) or final, **kwargs)
+    return dict(question=_as_text(question, 'question'), reasoning=reasoning, answer=final, **kwargs)
 
 # %% ../nbs/01_data.ipynb #8b2770b4
 def _in_last_line(row):
