@@ -195,7 +195,7 @@ class ChatUI(w.VBox):
         self,
         chat:Chat, # Who answers
         examples=(), # Problems to click: dicts of question and answer
-        note='', # What to say of them
+        note='', # What to say above them
     ):
         store_attr()
         self.golds = {question_key(o['question']):o['answer'] for o in examples}
@@ -214,8 +214,9 @@ def _layout(self:ChatUI):
     css = (files('tiny_reasoning')/'chat.css').read_text(encoding='utf-8')
     scroll = w.Box([self.turns]).add_class('tr-scroll')
     words = '' if self.chat.problem else taught(self.chat.cfg.project.adapter_path)
-    self.taught = w.HTML(_html('meta', f'{words} {self.note}'.strip()))
-    above = [w.HTML(f'<style>{css}</style>'), self.taught, self.controls, Examples(self.examples, self.submit)]
+    self.taught = w.HTML(_html('meta', words))
+    note = [w.HTML(_html('meta', self.note))] if self.note else []
+    above = [w.HTML(f'<style>{css}</style>'), self.taught, self.controls, *note, Examples(self.examples, self.submit)]
     self.children = [*above, scroll, self.question, self.notice, self.status]
     self.add_class('tr-chat')
 
@@ -298,5 +299,5 @@ def chat(
     "The chat as a widget, with a few problems to click"
     cfg = cfg or run_config()
     won = answered_correctly(cfg.project.output_dir, cfg.project.adapter_path)
-    note = 'These are test questions that it answered correctly when it was measured:' if won else ''
+    note = 'Test questions that it answered correctly when it was measured:' if won else ''
     return ChatUI(Chat(cfg), won or example_problems(cfg), note)
