@@ -19,7 +19,7 @@ def test_after_training(run, name, left):
     assert read(run/left)
 
 def test_traces(tmp_path):
-    smoke('traces', '--config', 'cpu', '--dest', tmp_path/'traces').ends(0)
+    smoke('traces', '--config', 'cpu', '--else_gold', '--dest', tmp_path/'traces').ends(0)
     assert read(tmp_path/'traces/traces.json')['counts']['replies']
 
 def test_reason(tmp_path):
