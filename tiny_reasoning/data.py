@@ -152,6 +152,7 @@ _unit = re.compile(rf'''\s*(?:[%°]|/(?=[{_letter}]{{2}})|['"](?!\d)|(?=[{_lette
 _no_unit = re.compile(r'''\b(?:and|or|to|but|not|plus|minus|than|pi|sqrt|root|squared|cubed|factorial|choose|mod|remainder
     |hal(?:f|ves)|thirds?|quarters?|dozens?|score|gross|hundreds?|thousands?|lakhs?|crores?|(?:m|b|tr)ill\w*|mio|mrd|bn|mn|tausend
     |one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty
+    |(?:jan|febr)uary|march|april|may|june|july|august|(?:septem|octo|novem|decem)ber
     |[beijknoqruvwxyz]|(?-i:M)|[ap]\.?m)\b''', re.X | re.I)
 
 def _is_unit(text):
