@@ -100,6 +100,12 @@ InteractiveShell.instance().run_cell({cell!r}).raise_error()'''
 def test_line_length(path):
     assert [i for i,o in enumerate(path.read_text().splitlines(), 1) if len(o)>120]==[]
 
+@pytest.mark.parametrize('book', numbered, ids=lambda o: o.stem)
+def test_exports_in_a_checkout_alone(book):
+    "`Run all` in Colab has no nbdev"
+    found = [''.join(c['source']) for c in cells(book) if 'nbdev_export()' in ''.join(c['source'])]
+    assert [o for o in found if "if Path('../settings.ini').exists(): import nbdev" not in o]==[]
+
 # --- the wheel
 @pytest.fixture(scope='session')
 def installed(wheel, tmp_path_factory):
