@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['licences', 'DataName', 'read_evaluation', 'headline', 'escape', 'licence', 'index_entries', 'benchmark_file',
-           'card_template', 'RunData', 'Run', 'read_run', 'file_name', 'card_head', 'model_card', 'adapter_card',
-           'describe_adapter', 'hub_api', 'upload']
+           'card_template', 'RunData', 'Run', 'read_run', 'file_name', 'example_question', 'card_head', 'model_card',
+           'adapter_card', 'describe_adapter', 'hub_api', 'upload']
 
 # %% ../nbs/02h_card.ipynb #ab000006
 import hashlib, html, re, yaml
@@ -20,6 +20,7 @@ from . import __version__
 from .config import *
 from .files import *
 from .data import *
+from .gym import gym_prefix
 from .model import *
 from .adapter import *
 from .verdicts import *
@@ -259,10 +260,21 @@ def file_name(
     "`name` with nothing in it that the name of a file must not have"
     return re.sub(r'[^A-Za-z0-9_.-]+', '-', name).strip('-.')[:100] or 'model'
 
+# %% ../nbs/02h_card.ipynb #2c7fa8e3
+_plain_sum = 'What is 12 plus 30?'
+
+def example_question(
+    folder, # Of the run, with its evaluation
+    result, # From `read_evaluation`
+)->str:
+    "A generated test question that the model answered correctly, or a plain sum"
+    made = result and result['data']['name'].startswith(gym_prefix)
+    return answered_correctly(folder)[0]['question'] if made and answered_correctly(folder) else _plain_sum
+
 # %% ../nbs/02h_card.ipynb #86a5e31f
-def _run(name, repo, names, system_prompt, max_new_tokens):
+def _run(name, repo, names, question, system_prompt, max_new_tokens):
     "Section of the card on how to run the model"
-    where,prompt = repo or 'PATH/OF/THIS/FOLDER',to_prompt('What is 12 plus 30?', system_prompt)
+    where,prompt = repo or 'PATH/OF/THIS/FOLDER',to_prompt(question, system_prompt)
     said = repr(prompt).replace('`', r'\x60')
     code = f"""```python
 from transformers import pipeline
@@ -287,9 +299,9 @@ def _vllm_adapter(short, where, base, lora):
     return [f'In vLLM: `vllm serve {base} --enable-lora{flags} --lora-modules {short}={where}`.']
 
 # %% ../nbs/02h_card.ipynb #8ac685c4
-def _run_adapter(name, repo, base, lora, system_prompt, max_new_tokens):
+def _run_adapter(name, repo, base, lora, question, system_prompt, max_new_tokens):
     "Section of the card on how to run the adapter on its base"
-    where,prompt = repo or 'PATH/OF/THIS/FOLDER', to_prompt('What is 12 plus 30?', system_prompt)
+    where,prompt = repo or 'PATH/OF/THIS/FOLDER', to_prompt(question, system_prompt)
     said = repr(prompt).replace('`', r'\x60')
     code = f"""```python
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
@@ -330,12 +342,13 @@ def model_card(
     proofs:dict=None, # Name of an export -> from `verify`; None for the card of the adapter alone
     names=(), # Of the other files in the folder
     repo:str='', # Repository on the Hub, if there is one
+    question:str=_plain_sum, # Of the example
     system_prompt:str='', # Opens the conversation in the example
     max_new_tokens:int=512, # Of the example
 ): # huggingface_hub.ModelCard
     "The card of an exported model, or of an adapter"
     from huggingface_hub import ModelCard
-    public,alone,asked = public_base(base.name), proofs is None, (system_prompt, max_new_tokens)
+    public,alone,asked = public_base(base.name), proofs is None, (question, system_prompt, max_new_tokens)
     url = f'https://huggingface.co/{public}' if hub_id(public) else '#how-it-was-made'
     body = card_template().substitute(
         name=escape(name), headline=headline(result), base=escape(public), base_url=url, how=_how(own),
@@ -356,7 +369,7 @@ def adapter_card(
     "The text of the card that goes into an adapter's folder; with numbers, where `eval.json` is of this adapter"
     result = read_evaluation(folder, adapter_digest(path), cfg.model.load_in_4bit)
     card = model_card(cfg.project.name, cfg.model, cfg, result, read_run(folder, path),
-        system_prompt=cfg.data.system_prompt, max_new_tokens=cfg.evaluation.max_new_tokens)
+        question=example_question(folder, result), system_prompt=cfg.data.system_prompt, max_new_tokens=cfg.evaluation.max_new_tokens)
     return str(card).rstrip()
 
 # %% ../nbs/02h_card.ipynb #433aa68c

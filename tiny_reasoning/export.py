@@ -299,7 +299,7 @@ def _describe(part, cfg, path, digest, proofs, repo):
         name=cfg.project.name, model=public_name(m.name), load_in_4bit=m.load_in_4bit, dtype=_dtype(m),
         system_prompt=cfg.data.system_prompt, adapter=digest, tiny_reasoning=__version__, proofs=proofs))
     card = model_card(cfg.project.name, m, trained_with(path), result, run, proofs, [o.name for o in part.iterdir()], repo,
-                      cfg.data.system_prompt, cfg.evaluation.max_new_tokens)
+                      example_question(out, result), cfg.data.system_prompt, cfg.evaluation.max_new_tokens)
     atomic_write_text(part/'README.md', str(card))
 
 # %% ../nbs/04d_export.ipynb #9c1aaa42

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['models_of', 'table', 'print_table', 'plot_accuracy', 'report', 'report_files', 'predictions_digest', 'write_report',
-           'sets_of', 'Verdict', 'EvalRecord', 'read_eval', 'show_report']
+           'sets_of', 'Verdict', 'EvalRecord', 'read_eval', 'answered_correctly', 'show_report']
 
 # %% ../nbs/02g_results.ipynb #78956981
 import hashlib, json, re
@@ -265,6 +265,15 @@ def read_eval(
     except (KeyError, TypeError, ValueError, AttributeError, IndexError): same = False
     if not same: raise TinyReasoningError(f'{path} says something else than its predictions: run tiny_eval again')
     return result
+
+# %% ../nbs/02g_results.ipynb #a9d2507c
+def answered_correctly(
+    folder, # With an evaluation's `predictions.jsonl`
+)->list: # Dicts of question and answer
+    "The test questions that the tuned model answered correctly, with sound steps"
+    lines = map(json.loads, (Path(folder)/'predictions.jsonl').read_text(encoding='utf-8').splitlines())
+    def won(o): return o['set']=='test' and o['tuned']['flexible'] and o['tuned']['sums_hold'] is not False
+    return [dict(question=o['question'], answer=o['gold']) for o in lines if won(o)]
 
 # %% ../nbs/02g_results.ipynb #8bcaa9b6
 def show_report(
