@@ -59,9 +59,9 @@ def _precision(dtype):
 def _report_to(name):
     "`name` in SFTConfig's words; a `ConfigError` where its package isn't installed"
     here = get_available_reporting_integrations()
-    name = (name or '').split(':')[0]  # `wandb:KEY`, somebody may write
-    expect(not name or name in here, 'training.report_to', name, f'none, or what is installed: {", ".join(here) or "nothing"}')
-    return name or 'none'
+    if not name or name in here: return name or 'none'
+    # not quoted: somebody may write `wandb:KEY`
+    raise ConfigError(f'training.report_to: allowed: none, or what is installed: {", ".join(here) or "nothing"}')
 
 # %% ../nbs/02c_trainer.ipynb #0d819df9
 def common_args(

@@ -1,7 +1,7 @@
 "Wrong settings: one line, status 2, and the key's name in it."
 import random
 import pytest, yaml
-from commands import refused, table, write
+from commands import flags, refused, table, tiny_train, write
 from tiny_reasoning.config import config_keys, short_names, type_name
 
 def wrong_values(key):
@@ -54,3 +54,9 @@ def test_path(tmp_path, path): refused(tmp_path, ['--config', path])
 
 @pytest.mark.parametrize('name', short_names)
 def test_no_value(tmp_path, name): refused(tmp_path, ['--config', 'cpu', f'--{name}'], 'expected one argument')
+
+@pytest.mark.parametrize('name', ['wandb:hunter22', 'wandb/hunter22', 'hunter22', 'wandb hunter22', 'wandb=hunter22'])
+def test_key_beside_a_tracker(tmp_path, name):
+    "It is not quoted, and not written down"
+    r = tiny_train(*flags(tmp_path/'out', '--training.report_to', name)).ends(2, words='report_to')
+    assert 'hunter22' not in r.out+r.err and not (tmp_path/'out/config.yaml').exists()
