@@ -269,7 +269,8 @@ def example_question(
 )->str:
     "A generated test question that the model answered correctly, or a plain sum"
     made = result and result['data']['name'].startswith(gym_prefix)
-    return answered_correctly(folder)[0]['question'] if made and answered_correctly(folder) else _plain_sum
+    found = answered_correctly(folder) if made else []
+    return found[0]['question'] if found else _plain_sum
 
 # %% ../nbs/02h_card.ipynb #86a5e31f
 def _run(name, repo, names, question, system_prompt, max_new_tokens):

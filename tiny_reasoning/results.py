@@ -271,8 +271,8 @@ def answered_correctly(
     folder, # With an evaluation's `predictions.jsonl`
 )->list: # Dicts of question and answer
     "The test questions that the tuned model answered correctly, with sound steps"
-    lines = map(json.loads, (Path(folder)/'predictions.jsonl').read_text(encoding='utf-8').splitlines())
-    def won(o): return o['set']=='test' and o['tuned']['flexible'] and o['tuned']['sums_hold'] is not False
+    lines = map(json.loads, (Path(folder)/'predictions.jsonl').read_bytes().splitlines())  # bytes: a reply may hold other line ends
+    def won(o): return o['set']=='test' and 'tuned' in o and o['tuned']['flexible'] and o['tuned']['sums_hold'] is not False
     return [dict(question=o['question'], answer=o['gold']) for o in lines if won(o)]
 
 # %% ../nbs/02g_results.ipynb #8bcaa9b6
