@@ -22,14 +22,11 @@ from .eval import *
 # %% ../nbs/04e_reason.ipynb #a16086df
 def pick_reason(
     config:str|None=None, # Preset's name or YAML path; None lets the machine decide
-    smoke:bool=False, # As for `load_config`, but replies keep their length, or none would be complete
+    smoke:bool=False, # As for `whole_replies`
     **overrides # As for `load_config`
 )->Config:
-    "`load_config`, which takes `reason` on a GPU and `reason_cpu` elsewhere"
-    name = config or ('reason' if has_cuda() else 'reason_cpu')
-    key = 'evaluation.max_new_tokens'
-    if smoke: overrides = {key:load_config(name).evaluation.max_new_tokens} | overrides
-    return load_config(name, smoke, **overrides)
+    "`whole_replies`, which takes `reason` on a GPU and `reason_cpu` elsewhere"
+    return whole_replies(config or ('reason' if has_cuda() else 'reason_cpu'), smoke, **overrides)
 
 # %% ../nbs/04e_reason.ipynb #8f8d50c1
 def recipe_splits(
