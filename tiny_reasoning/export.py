@@ -219,8 +219,7 @@ def gguf_kinds(
 )->list: # Formats to write, none for the others
     "The GGUF formats that were asked for; raises `ConfigError`"
     expect(to in ('merged','gguf','adapter'), 'to', to, 'merged | gguf | adapter')
-    wrong = [o for o in quants or () if o not in gguf_quants]
-    expect(not wrong, 'quants', wrong, ' | '.join(gguf_quants))
+    for o in quants or (): expect(o in gguf_quants, 'quants', o, ' | '.join(gguf_quants))
     if quants and to!='gguf': raise ConfigError('quants: they are formats of GGUF; add --to gguf')
     return list(dict.fromkeys(quants or ('f16','q8_0'))) if to=='gguf' else []
 

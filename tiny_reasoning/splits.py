@@ -103,10 +103,10 @@ def read_problems(
     "All rows of the source, before any is dropped or chosen; raises `TinyReasoningError` for whatever is wrong with it"
     d = cfg.data
     if d.dataset_name.startswith(gym_prefix): return _gym_problems(cfg)
-    given = first(k for k in ('task','unseen_task') if getattr(d, k))
-    odd = set(d.columns or ())-{'question','reasoning','answer'}
-    expect(not given, f'data.{given}', given and getattr(d, given), f'none, since {shorten(d.dataset_name)} is no {gym_prefix}<task>')
-    expect(not odd, 'data.columns', odd and min(odd, key=str), 'question, reasoning and answer')
+    none = f'none, since {shorten(d.dataset_name)} is no {gym_prefix}<task>'
+    for k in ('task','unseen_task'): expect(not getattr(d, k), f'data.{k}', getattr(d, k), none)
+    columns = 'question','reasoning','answer'
+    for k in sorted(d.columns or (), key=str): expect(k in columns, 'data.columns', k, 'question, reasoning and answer')
     test,train = own_test_rows(d), read_rows(d, d.split)
     if not test and d.test_samples<0:
         raise ConfigError(f'data.test_samples: got -1; {d.dataset_name} has no test split, so give the number of rows to set aside')
