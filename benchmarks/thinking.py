@@ -53,9 +53,8 @@ def rest_steps(expression):
     done,*rest = expression.split()
     lines = []
     while rest:
-        new,before = eval_pair(done, *rest[:2]),' '.join([done, *rest])
-        rest = rest[2:]
-        done = str(new)
+        before = ' '.join([done, *rest])
+        done,rest = str(eval_pair(done, *rest[:2])),rest[2:]
         lines.append(f'{before} = {" ".join([done, *rest])}')
     return '\n'.join(lines)
 
@@ -67,17 +66,17 @@ def by_places(n):
 
 def place_steps(expression):
     "The steps of `expression`, each by hundreds, tens and ones first: `50 + 20 = 70`, `8 + 6 = 14`, `70 + 14 = 84`"
-    done,*rest = expression.split()
-    lines = []
+    first,*rest = expression.split()
+    total,lines = int(first),[]
     def step(a, op, b):
-        lines.append(f'{a} {op} {b} = {eval_pair(a, op, b)}')
-        return eval_pair(a, op, b)
+        res = eval_pair(a, op, b)
+        lines.append(f'{a} {op} {b} = {res}')
+        return res
     for op,n in zip(rest[::2], rest[1::2]):
-        a,b = by_places(int(done)),by_places(int(n))
+        a,b = by_places(total),by_places(int(n))
         parts = [step(a.get(i, 0), op, b.get(i, 0)) for i in sorted({*a, *b}, reverse=True)]
         total = parts[0] if parts else step(0, op, 0)
         for o in filter(None, parts[1:]): total = step(total, '+', o)
-        done = str(total)
     return '\n'.join(lines)
 
 def in_form(form, rows):
@@ -92,11 +91,9 @@ def steps_needed(task, row):
 
 def train_on_form(cfg, form):
     "`train` on the same questions with steps in `form`"
-    from transformers import AutoTokenizer
-    from tiny_reasoning.model import fix_tokenizer, model_folder
-    from tiny_reasoning.splits import make_splits
+    from tiny_reasoning.reason import recipe_splits
     from tiny_reasoning.train import train
-    splits = make_splits(cfg, fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name))))
+    splits = recipe_splits(cfg)
     for o in ('train','validation'): splits[o] = in_form(form, splits[o])
     train(cfg, overwrite=True, splits=splits)
 

@@ -1,5 +1,5 @@
 "What tests share: the commands in this process, and a random model of two layers, so that a case takes a second."
-import contextlib, io, json, re, shutil, signal, subprocess, sys, tempfile, time, traceback
+import contextlib, io, json, re, shutil, signal, socket, subprocess, sys, tempfile, time, traceback
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -13,6 +13,12 @@ logged = re.compile(r'\d\d:\d\d:\d\d (INFO|WARNING|ERROR)')
 bar = re.compile(r'\d+%\||\b(step|examples|question|reply)/s|s/(reply|question|step)')
 control = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 modules = {f'tiny_{o}':o for o in ('train', 'eval', 'chat', 'traces', 'export', 'reason')} # Command -> module
+
+def free_port():
+    "A port of this machine on which nobody listens"
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
 
 @dataclass
 class Outcome:

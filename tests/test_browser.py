@@ -1,8 +1,9 @@
 "The page of `make demo` in a headless Chromium, of the model that `--page` names. Pictures: outputs/browser."
-import re, socket, subprocess, sys, time
+import re, subprocess, sys, time
 from urllib.request import urlopen
 
 import pytest
+from commands import free_port
 from playwright.sync_api import expect
 from test_project import root
 from test_site import contrast, faults
@@ -34,9 +35,7 @@ def said(tmp_path_factory):
 def url(request, tmp_path_factory, said):
     "The page as a process"
     args = request.config.getoption('page').split() or random_adapter(tmp_path_factory.mktemp('run'))
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
+    port = free_port()
     command = [*map(str, (sys.executable, root/'.ci/demo.py', '--port', port, *args))]
     with said.open('w') as f: p = subprocess.Popen(command, stdout=f, stderr=subprocess.STDOUT)
     for _ in range(120):
@@ -59,6 +58,10 @@ class Chat:
     def running(self): return self.button('Stop').is_enabled()
     def tokens(self): return int((re.findall(r'(\d+) tokens,', self.replies.last.inner_text()) or [0])[-1])
     def shot(self, name): self.page.screenshot(path=pics/f'{name}.png', full_page=True)
+    def cut(self, where):
+        "The words of the elements `where` that are wider than their place"
+        found = self.page.locator(where).all()
+        return [o.inner_text() for o in found if o.evaluate('e => e.scrollWidth>e.clientWidth')]
     def limit(self, n):
         self.page.get_by_label('Max tokens').fill(str(n))
         self.page.get_by_label('Max tokens').press('Tab')
@@ -66,6 +69,15 @@ class Chat:
         self.box.click()
         self.box.press_sequentially(text, delay=5)
         self.box.press('Enter')
+    def sizes(self, shot=''):
+        "The lengths of the reply that one sees while it grows; a picture called `shot` is of the sixth"
+        self.until(lambda: self.replies.count() and self.tokens())
+        seen = set()
+        while self.running():
+            seen.add(len(self.replies.last.inner_text()))
+            if shot and len(seen)==6: self.shot(shot)
+            self.page.wait_for_timeout(20)
+        return seen
     def until(self, f, secs=120):
         end = time.time()+secs
         while not f():
@@ -87,13 +99,7 @@ def chat(page, url):
 def test_reply_arrives_bit_by_bit(chat):
     chat.limit(60)
     chat.ask('Ann has 5 pears and eats 2. How many are left?')
-    chat.until(lambda: chat.replies.count() and chat.tokens())
-    seen = set()
-    while chat.running():
-        seen.add(len(chat.replies.last.inner_text()))
-        if len(seen)==6: chat.shot('writing')
-        chat.page.wait_for_timeout(20)
-    assert len(seen)>4
+    assert len(chat.sizes('writing'))>4
 
 def test_stop(chat):
     fold = chat.page.locator('.tr-think summary').last
@@ -155,8 +161,7 @@ def test_looks(new_context, url, width, scheme):
     chat.shot(f'looks-{width}-{scheme}')
     back = page.evaluate('getComputedStyle(document.body).backgroundColor')
     dark = sum(map(int, re.findall(r'\d+', back)[:3]))<3*128
-    cut = [o.inner_text() for o in page.locator('button').all() if o.evaluate('e => e.scrollWidth>e.clientWidth')]
-    assert (dark, cut, elsewhere)==(scheme=='dark', [], [])
+    assert (dark, chat.cut('button'), elsewhere)==(scheme=='dark', [], [])
     pale = [o for o in page.evaluate(faults, [contrast]) if '"Stop"' not in o] # which you can't press now
     assert pale==[]
 

@@ -1,9 +1,10 @@
 "The chat under ipywidgets 7.7.1, as Colab has it: notebook 6 in a headless Chromium. Needs a network to install both."
-import json, os, socket, subprocess, sys
+import json, os, subprocess, sys
 
 import pytest
+from commands import free_port
 from playwright.sync_api import expect
-from test_browser import Chat, pics, random_adapter
+from test_browser import Chat, random_adapter
 from test_project import root
 
 pytestmark = pytest.mark.browser
@@ -32,9 +33,7 @@ def served(tmp_path_factory):
     cells = [dict(cell_type='code', metadata={}, execution_count=None, outputs=[], source=source)]
     spec = dict(kernelspec=dict(name='old', display_name='old', language='python'))
     (tmp/'chat.ipynb').write_text(json.dumps(dict(nbformat=4, nbformat_minor=4, metadata=spec, cells=cells)))
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
+    port = free_port()
     flags = ['--no-browser', '--allow-root', f'--port={port}', '--NotebookApp.token=', f'--notebook-dir={tmp}']
     bin_ = f'{env/"bin"}{os.pathsep}{os.environ["PATH"]}'
     with (tmp/'log').open('w') as f:
@@ -67,12 +66,7 @@ def test_classic(chat):
     expect(chat.page.locator('.output_stdout')).to_have_text('ipywidgets 7.7.1\n')
     chat.limit(60)
     chat.ask('Ann has 5 pears and eats 2. How many are left?')
-    chat.until(lambda: chat.replies.count() and chat.tokens())
-    seen = set()
-    while chat.running():
-        seen.add(len(chat.replies.last.inner_text()))
-        chat.page.wait_for_timeout(20)
-    assert len(seen)>4
+    assert len(chat.sizes())>4
     chat.limit(256)
     chat.ask('Count from one to two hundred.')
     chat.until(lambda: chat.running() and chat.replies.count()==2 and chat.tokens()>4)
@@ -83,7 +77,5 @@ def test_classic(chat):
     chat.button('Side by side').click()
     chat.ask('What is 7+5?')
     chat.until(lambda: chat.replies.count()==4 and not chat.running() and 'tokens/s' in chat.replies.last.inner_text())
-    chat.page.screenshot(path=pics/'classic.png')
-    cut = [o.inner_text() for o in chat.page.locator('.tr-chat .tr-question button').all()
-           if o.evaluate('e => e.scrollWidth>e.clientWidth')]
-    assert cut==[]
+    chat.shot('classic')
+    assert chat.cut('.tr-chat .tr-question button')==[]

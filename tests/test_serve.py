@@ -2,6 +2,7 @@
 import json, socket, subprocess, sys, time
 from pathlib import Path
 import pytest
+from commands import free_port
 from tiny_reasoning.config import load_config
 from tiny_reasoning.chat import Chat
 from tiny_reasoning.data import to_prompt
@@ -23,9 +24,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope='module')
 def url(run):
     "Where `transformers serve` serves the export, on this machine only"
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
+    port = free_port()
     command = [Path(sys.executable).parent/'transformers', 'serve', run[1],
                '--host', '127.0.0.1', '--port', str(port), '--dtype', 'float32']
     p = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
