@@ -140,8 +140,12 @@ bad = {
     'a billion in a list':("{{ ([1]*1000000000)|join(',') }}", 'memory'),
     'a hundred million characters':("{% for i in range(10000) %}{{ 'a'*10000 }}{% endfor %}", 'characters'),
     'a power of a power':('{{ 9**(9**9) }}', 'giant'),
-    'twice the digits each time':('{% set n = namespace(x=9) %}{% for i in range(40) %}{% set n.x = n.x*n.x %}'
-                                  '{% endfor %}{{ n.x }}', 'giant'),
+    'a power in a loop that can be left': ('{% for m in messages %}{{ 9**(9**9) }}{% break %}{% endfor %}', 'giant'),
+    **{f'twice the digits each time, {o}': ('{% set n = namespace(x=9) %}{% for i in range(40) %}'
+                                            f'{{% set n.x = {o} %}}{{% endfor %}}{{{{ n.x }}}}', 'giant')
+       for o in ('n.x*n.x', 'n.x*1*n.x', 'n.x*-n.x', 'n.x*(0+n.x)')},
+    'rounded to a billion places': ("{{ 1.5|round(1000000000, 'ceil') }}", 'giant'),
+    'each rounded to a billion places': ("{{ [1.5]|map('round', 1000000000, 'ceil')|list }}", 'giant'),
     'a macro that calls itself': ('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'fails'),
     'attributes': ("{{ ''.__class__.__mro__ }}{{ messages[0].content.__init__.__globals__ }}", 'fails')}
 

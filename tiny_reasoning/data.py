@@ -149,10 +149,11 @@ def _with_powers(text):
 _letter = 'A-Za-zÀ-ÖØ-öø-ɏ\u4e00-\u9fff'
 _unit = re.compile(rf'''\s*(?:[%°]|/(?=[{_letter}]{{2}})|['"](?!\d)|(?=[{_letter}]))
     (?:[{_letter}\s.'’"%°/-]|(?<=m)\^?[23]\b|(?<=[a-z]{{2}})\^[23]\b){{0,60}}''', re.X)
-_no_unit = re.compile(r'''\b(?:and|or|to|but|not|plus|minus|than|pi|sqrt|root|squared|cubed|factorial|choose|mod|remainder
+_no_unit = re.compile(r'''\b(?:and|or|to|but|not|plus|than|pi|sqrt|root|squared|cubed|factorial|choose|mod|remainder
     |hal(?:f|ves)|thirds?|quarters?|dozens?|score|gross|hundreds?|thousands?|lakhs?|crores?|(?:m|b|tr)ill\w*|mio|mrd|bn|mn|tausend
     |one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty
-    |(?:jan|febr)uary|march|april|may|june|july|august|(?:septem|octo|novem|decem)ber
+    |(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|hundred|thousand|\w+teen|\w+tie)ths?|tens|lacs?|below|under|minus
+    |jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|(?:sept?(?:em)?|oct(?:o)?|nov(?:em)?|dec(?:em)?)(?:ber)?
     |[beijknoqruvwxyz]|(?-i:M)|[ap]\.?m)\b''', re.X | re.I)
 
 def _is_unit(text):
@@ -249,13 +250,14 @@ def in_words(
 _says = re.compile(r'.*\banswer(?:\s+is\b\s*:?|:)\s*', re.I)
 _tags = {'<|begin_of_thought|>':'<think>', '<|end_of_thought|>':'</think>', '<|begin_of_solution|>':'', '<|end_of_solution|>':''}
 
-_heading = re.compile(r'(?:^|\n)[\s*#_]*final answer[\s*#_:]*$', re.I)
+_heading = r'(?i:(?:^|\n)[\s*#_]*final answer[\s*#_:]*)'
 
 def _without_boxes(text):
     "`text` with what stands in its boxes; the last box goes where the number before it is the same, and a heading over it always"
     box = list(_boxed.finditer(text))[-1]
     before,after = text[:box.start()].rstrip(' $\n\\[('), text[box.end():].strip(' .$\n\\])')
-    steps = _heading.sub('', before)
+    if not before+after: return ''
+    steps = re.sub(f'{_heading}$', '', before)
     number = re.search(r'[-−]?[\d.,]*\d(?=\W*$)', steps)
     values = [read_number(o) for o in (number[0] if number else '', box[1])]
     again = None not in values and same_answer(*values)
@@ -289,7 +291,7 @@ def _without_mark(reasoning, answer):
     "`reasoning` without the mark at its end, where that gives the same answer"
     steps,final,mark = split_solution(reasoning)
     same = final==answer or same_answer(answer, read_number(final))
-    return steps if mark in ('####', answer_mark) and same else reasoning
+    return steps if mark in ('####', answer_mark, r'\boxed{}') and same else reasoning
 
 # %% ../nbs/01_data.ipynb #e20f84a0
 def to_row(
@@ -302,7 +304,7 @@ def to_row(
     steps,final,_ = split_solution(_as_text(answer, 'answer', str|int|float))
     final = read_number(final) or final
     reasoning = '\n'.join(filter(None, [_without_mark(_as_text(reasoning, 'reasoning'), final), steps]))
-    reasoning = re.sub(r'<<[^<>]*>>', '', reasoning).strip()
+    reasoning = re.sub(rf'<<[^<>]*>>|{_heading}(?=\n|$)', '', reasoning).strip()
     if 'think>' in reasoning: reasoning = re.sub(r'\n\n+', '\n', re.sub('</?think>', '\n', reasoning)).strip()
     return dict(question=_as_text(question, 'question'), reasoning=reasoning, answer=final, **kwargs)
 

@@ -46,13 +46,16 @@ def fetch_embedded(
 
 # %% ../nbs/02_model.ipynb #934c20e0
 def _makes_giants(template):
-    "Whether the chat template calculates a power or a product of unknowns: no conversation needs one, and `x*x` in a loop can't be stopped"
-    from jinja2 import Environment, TemplateError
-    try: signs = [(kind,o) for _,kind,o in Environment().lex(template) if kind!='whitespace']
+    "Whether the chat template calculates a power, a product of unknowns or a `round` to many places: no conversation needs one, and `x*x` in a loop can't be stopped"
+    from jinja2 import TemplateError, nodes
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+    try: tree = _compile_jinja_template('').environment.parse(template)
     except TemplateError: return False  # asking it says what is wrong
-    def unknown(kind, o): return kind=='name' or o in ('(', ')', ']')
-    products = [unknown(*a) and unknown(*b) for a,(_,o),b in zip(signs, signs[1:], signs[2:]) if o=='*']
-    return ('operator','**') in signs or any(products)
+    def unknown(o): return isinstance(o, nodes.Name) or o.find(nodes.Name) is not None
+    products = [unknown(o.left) and unknown(o.right) for o in tree.find_all(nodes.Mul)]
+    rounded = [o.name=='round' and o.args+o.kwargs for o in tree.find_all(nodes.Filter)]
+    named = [o.value=='round' for o in tree.find_all(nodes.Const)]  # map('round', 99)
+    return tree.find(nodes.Pow) is not None or any(products+rounded+named)
 
 def _after_reply(tokenizer):
     "What the chat template writes after an assistant's message"
