@@ -39,7 +39,8 @@ def test_line_separator_in_a_reply(tmp_path):
     path = out/'predictions.jsonl'
     lines = [json.loads(o) for o in path.read_text().split('\n') if o]
     for o in lines:
-        o['tuned'] |= dict(output='<think>\n1+1\u2028= 2\n</think>\n\n**Final Answer:** 2', flexible=True, strict=True, sums_hold=True)
+        said = '<think>\n1+1\u2028= 2\n</think>\n\n**Final Answer:** 2'
+        o['tuned'] |= dict(output=said, flexible=True, strict=True, sums_hold=True)
     path.write_text(''.join(json.dumps(o, ensure_ascii=False)+'\n' for o in lines))
     assert len(answered_correctly(out))==len(lines)
 
