@@ -195,11 +195,12 @@ def check_sampling(
     expect(0<top_p<=1, 'top_p', top_p, 'float > 0 <= 1')
 
 # %% ../nbs/02b_generate.ipynb #41706484
-def _keep(layer, at, keys, values, *args, **kwargs):
-    "Put the keys and values of one token into the cache of `layer`, at its place `at`"
-    layer.keys.index_copy_(2, at, keys)
-    layer.values.index_copy_(2, at, values)
-    return layer.keys, layer.values
+def _keep(layers, at, keys, values, i, *args, **kwargs):
+    "Put the keys and values of one token into layer `i` of a cache, at its place `at`"
+    l = layers[i]
+    l.keys.index_copy_(2, at, keys)
+    l.values.index_copy_(2, at, values)
+    return l.keys, l.values
 
 # %% ../nbs/02b_generate.ipynb #fc663261
 class Decoder:
@@ -225,7 +226,7 @@ class Decoder:
         with self.adapter:
             position = (seen.cumsum(1)-1).clamp(min=0)
             out = model(**x, position_ids=position, past_key_values=self.cache, use_cache=True, logits_to_keep=1)
-        for l in self.cache.layers: l.update = partial(_keep, l, self.end)
+        self.cache.update = partial(_keep, self.cache.layers, self.end)
         self.mask = self.cache.layers[0].keys.new_zeros(seen.shape).masked_fill(seen==0, float('-inf'))[:,None,None]
         rows = torch.arange(prompts, device=model.device).repeat_interleave(n)
         self.tokens,self.logprobs = self.sampling(out.logits[rows,-1], self.at)
