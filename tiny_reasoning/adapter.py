@@ -249,10 +249,11 @@ def run_config(
     cfg = load_config(config or 'default', smoke, **overrides)
     path = cfg.project.adapter_path
     own = trained_with(path) if has_adapter(path) else None
-    if not own and not config:
+    if not own:
+        if config: return cfg
         cfg = load_config(None, smoke, **overrides)
         if has_adapter(path): log.warning(f'{path} does not say how it was trained: we take model {shorten(cfg.model.name)} and data {shorten(cfg.data.dataset_name)}')
-    if not own: return cfg
+        return cfg
     if not config:
         log.info(f'Settings of the run in {path}')
         if own.data.scorer and 'data.scorer' not in overrides: raise ConfigError(f'data.scorer: the run in {path} judges answers with '

@@ -149,10 +149,10 @@ def _with_powers(text):
 _letter = 'A-Za-zÀ-ÖØ-öø-ɏ\u4e00-\u9fff'
 _unit = re.compile(rf'''\s*(?:[%°]|/(?=[{_letter}]{{2}})|['"](?!\d)|(?=[{_letter}]))
     (?:[{_letter}\s.'’"%°/-]|(?<=m)\^?[23]\b|(?<=[a-z]{{2}})\^[23]\b){{0,60}}''', re.X)
-_no_unit = re.compile(r'''\b(?:and|or|to|but|not|plus|than|pi|sqrt|root|squared|cubed|factorial|choose|mod|remainder
-    |hal(?:f|ves)|thirds?|quarters?|dozens?|score|gross|hundreds?|thousands?|lakhs?|crores?|(?:m|b|tr)ill\w*|mio|mrd|bn|mn|tausend
-    |one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty
-    |(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|hundred|thousand|\w+teen|\w+tie)ths?|tens|lacs?|below|under|minus
+_no_unit = re.compile(r'''\b(?:and|or|to|but|not|plus|minus|than|below|under|pi|sqrt|root|squared|cubed|factorial|choose|mod|remainder
+    |hal(?:f|ves)|thirds?|quarters?|dozens?|score|gross|hundreds?|thousands?|la(?:kh|c)s?|crores?|(?:m|b|tr)ill\w*|mio|mrd|bn|mn|tausend
+    |one|two|three|four|five|six|seven|eight|nine|tens?|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty
+    |(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|hundred|thousand|\w+teen|\w+tie)ths?
     |jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|(?:sept?(?:em)?|oct(?:o)?|nov(?:em)?|dec(?:em)?)(?:ber)?
     |[beijknoqruvwxyz]|(?-i:M)|[ap]\.?m)\b''', re.X | re.I)
 

@@ -19,6 +19,12 @@ def test_lost_questions(tmp_path):
     (out/'lora_adapter/questions.txt').unlink()
     assert 'questions.txt' in tiny_eval(*flags(out)).ends(0).err
 
+def test_adapter_that_does_not_say_how_it_was_trained(tmp_path):
+    out = trained(tmp_path)
+    (out/'lora_adapter/config.yaml').unlink()
+    r = tiny_eval('--output_dir', out, '--model.name', 'nowhere')
+    assert 'does not say how it was trained' in r.ends(2).err
+
 def test_foreign_template(tmp_path):
     out = trained(tmp_path)
     write(out, 'lora_adapter/chat_template.jinja', "{% for m in messages %}{{ m.content }}{% endfor %}")

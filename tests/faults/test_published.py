@@ -1,7 +1,7 @@
 "What we write for other programs and people keeps its grammar, whatever a stranger's file says."
 import json
 import pytest
-from commands import evaluated, flags, read, tiny_export, trained, tiny_eval, write
+from commands import evaluated, flags, read, tiny_export, write
 
 pytestmark = pytest.mark.slow
 
@@ -12,12 +12,15 @@ def card(out):
     r = tiny_export(*flags(out)).ends(0)
     return (out/'export/README.md').read_text(), r.err
 
+def forge(out, **keys):
+    "Change `keys` in what an evaluation measured; a key without a value stays, as we write it"
+    write(out, 'eval.json', json.dumps(read(out/'eval.json') | keys))
+
 def test_forged_texts(tmp_path):
     "Neither HTML nor a line of YAML comes out of the texts in eval.json"
     out = evaluated(tmp_path)
-    e = read(out/'eval.json')
-    texts = {k:forged for k in ('name', 'model', 'device')} | dict(sources={k:forged for k in e['sources']})
-    write(out, 'eval.json', json.dumps(e | texts))
+    sources = dict.fromkeys(read(out/'eval.json')['sources'], forged)
+    forge(out, name=forged, model=forged, device=forged, sources=sources)
     text,_ = card(out)
     assert '&lt;script&gt;' in text
     assert '<script' not in text and '\x1b' not in text and 'license: mit' not in text.splitlines()
@@ -26,9 +29,9 @@ def test_forged_texts(tmp_path):
 def test_forged_numbers(tmp_path, how):
     "Numbers that the predictions don't bear out are left out, with a word"
     out = evaluated(tmp_path)
-    e = read(out/'eval.json')
-    e['sets']['test']['tuned'][how] |= dict(right=4, accuracy=1.)
-    write(out, 'eval.json', json.dumps(e))
+    sets = read(out/'eval.json')['sets']
+    sets['test']['tuned'][how] |= dict(right=4, accuracy=1.)
+    forge(out, sets=sets)
     text,said = card(out)
     assert 'without numbers' in said and '100.0%' not in text
 
@@ -38,14 +41,8 @@ def test_line_separator_in_a_reply(tmp_path):
     out = evaluated(tmp_path)
     path = out/'predictions.jsonl'
     lines = [json.loads(o) for o in path.read_text().split('\n') if o]
+    said = '<think>\n1+1\u2028= 2\n</think>\n\n**Final Answer:** 2'
     for o in lines:
-        said = '<think>\n1+1\u2028= 2\n</think>\n\n**Final Answer:** 2'
         o['tuned'] |= dict(output=said, flexible=True, strict=True, sums_hold=True)
     path.write_text(''.join(json.dumps(o, ensure_ascii=False)+'\n' for o in lines))
     assert len(answered_correctly(out))==len(lines)
-
-def test_adapter_that_does_not_say_how_it_was_trained(tmp_path):
-    out = trained(tmp_path)
-    (out/'lora_adapter/config.yaml').unlink()
-    r = tiny_eval('--output_dir', out, '--model.name', 'nowhere')
-    assert 'does not say how it was trained' in r.ends(2).err
