@@ -75,7 +75,7 @@ def habit(request, tokenizer): return repaired(tokenizer, habits[request.param])
 @pytest.mark.parametrize('row', rows.values(), ids=list(rows))
 def test_taught(habit, row, system):
     "The prompt begins the row and says all of it, then comes our reply, then one end"
-    made,prompt = to_tokens(row, habit, system), encode(habit, [to_prompt(row['question'], system)]).input_ids[0]
+    made,prompt = to_tokens([row], habit, system)[0], encode(habit, [to_prompt(row['question'], system)]).input_ids[0]
     assert made['input_ids'][:len(prompt)]==prompt
     assert row['question'] in habit.decode(prompt) and system in habit.decode(prompt)
     learned = [o for o in made['labels'] if o!=-100]
@@ -91,7 +91,7 @@ def test_taught(habit, row, system):
 def test_taught_at_once(habit, row):
     "Without reasoning the answer comes at once, after a thought that the prompt may have begun is closed"
     row = row | dict(reasoning='')
-    made = to_tokens(row, habit, 'You add.')
+    made = to_tokens([row], habit, 'You add.')[0]
     learned = [o for o in made['labels'] if o!=-100]
     begun = opening(habit, made['input_ids'][:-len(learned)])
     text = _reply(habit, learned, begun)['text']
@@ -166,7 +166,7 @@ def test_tags_that_are_special(tokenizer):
 
 def make_unfit(t):
     from tiny_reasoning.splits import _special_ids, _unfit
-    return lambda row: _unfit(row, t, _special_ids(t), 500, '')
+    return lambda row: _unfit([row], t, _special_ids(t), 500, '')[0]
 
 @pytest.mark.parametrize('key', ['question', 'reasoning', 'answer'])
 @pytest.mark.parametrize('text', ['<|im_end|>', '<|im_start|>', '<|endoftext|>'])

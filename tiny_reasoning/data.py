@@ -16,7 +16,7 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from runpy import run_path
-from fastcore.basics import first
+from fastcore.basics import chunked, first
 from .config import *
 
 # %% ../nbs/01_data.ipynb #ea3da19e
@@ -363,25 +363,35 @@ def contradictions(
         if not fault(row): answers.setdefault(question_key(row['question']), set()).add(_same_as(row['answer']))
     return {k for k,v in answers.items() if len(v)>1}
 
+# %% ../nbs/01_data.ipynb #e853f5a8
+def _judged(rows, fault, unfit, at_once):
+    "Each of `rows` with its fault, or else why the model can't take it, or None twice"
+    for some in chunked(rows, at_once):
+        faults = list(map(fault, some))
+        good = [o for o,why in zip(some, faults) if not why]
+        reasons = iter(unfit(good) if unfit and good else [None]*len(good))
+        for o,why in zip(some, faults): yield o, why, None if why else next(reasons)
+
 # %% ../nbs/01_data.ipynb #0496c891
 def filter_rows(
     rows, # Rows from `to_row`
     dropped:Counter, # Counts of dropped rows by reason, added to
     seen:set=None, # Keys of questions that must not come again; new ones are added
     fault=row_error, # What is wrong with a row, or None
-    unfit=None, # Why the model can't take a row, or None; asked last, since it may be slow
-    several:bool=False # Keep different solutions to one question
+    unfit=None, # For a list of rows, why the model can't take each, or None
+    several:bool=False, # Keep different solutions to one question
+    at_once:int=1, # Rows that `unfit` gets: more are quicker, and are read ahead
 ):
     "Yield the rows without a fault whose question is new; log the first of each kind of fault"
     mine,seen = {},set() if seen is None else seen
-    for row in rows:
-        key,why = question_key(row['question']),fault(row)
+    for row,why,reason in _judged(rows, fault, unfit, at_once):
+        key = question_key(row['question'])
         steps = ' '.join(row['reasoning'].split()) if several else ''
         if why and not dropped[why]: log.info(f'Dropped, {why}: {shorten(row["question"])}, {shorten(row["answer"])}')
         if why: pass
         elif steps in mine.get(key, ()): why = 'duplicate'
         elif key in seen and key not in mine: why = 'in another split'
-        elif unfit: why = unfit(row)
+        else: why = reason
         if why:
             dropped[why] += 1
             continue

@@ -40,9 +40,9 @@ def next_logits(
     "The logits of `model` before each of the first `n` tokens of `replies`, and after them"
     import torch
     res = []
-    for p,r in zip(prompts, replies):
-        before = encode(tokenizer, [p]).input_ids[0]
-        after = reply_tokens(r, tokenizer, before)[:n]
+    asked = encode(tokenizer, prompts).input_ids
+    for before,after in zip(asked, reply_tokens(replies, tokenizer, asked)):
+        after = after[:n]
         x = torch.tensor([before+after], device=model.device)
         with torch.inference_mode(): out = model(input_ids=x, logits_to_keep=len(after)+1)
         res.append(out.logits[0].float().cpu())

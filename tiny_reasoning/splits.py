@@ -89,7 +89,8 @@ def _gym_problems(cfg):
     unseen = []
     if d.unseen_samples and d.unseen_task: unseen = rows(task=(d.task or {}) | d.unseen_task)
     elif d.unseen_samples and d.templates: unseen = rows(exclude=d.templates, task=d.task)
-    return AttrDict(train=rows(templates=d.templates, task=d.task), test=[], unseen=unseen)
+    train = rows(templates=d.templates, task=d.task)
+    return AttrDict(train=train, test=[], unseen=unseen, fault=_fault(train, cfg.training.method))
 
 # %% ../nbs/01d_splits.ipynb #9cdbf867
 def _counts(c):
@@ -99,7 +100,7 @@ def _counts(c):
 # %% ../nbs/01d_splits.ipynb #50323f5f
 def read_problems(
     cfg:Config # Sections `data`, `project` and `training`
-)->AttrDict: # Rows `train`, `test` (empty where test rows are to be set aside) and `unseen`
+)->AttrDict: # Rows `train`, `test` (empty where test rows are to be set aside) and `unseen`; `fault` says what is wrong with a row
     "All rows of the source, before any is dropped or chosen; raises `TinyReasoningError` for whatever is wrong with it"
     d = cfg.data
     if d.dataset_name.startswith(gym_prefix): return _gym_problems(cfg)
@@ -111,8 +112,9 @@ def read_problems(
     if not test and d.test_samples<0:
         raise ConfigError(f'data.test_samples: got -1; {d.dataset_name} has no test split, so give the number of rows to set aside')
     with_judges(train, test, d)
-    why = list(map(_fault(train, cfg.training.method), train))
-    if not all(why): return AttrDict(train=train, test=test, unseen=[])
+    fault = _fault(train, cfg.training.method)
+    if not all(map(fault, train)): return AttrDict(train=train, test=test, unseen=[], fault=fault)
+    why = list(map(fault, train))
     shown = f'{shorten(train[0]["question"])}, {shorten(train[0]["answer"])}'
     if set(why)=={'answer is not one number'}: shown += '; --data.answers text compares them as text'
     raise TinyReasoningError(f'No usable rows in {d.dataset_name!r}; dropped: {_counts(Counter(why))}; the first one: {shown}')
@@ -130,15 +132,21 @@ def _arrives(row, tokens, tokenizer, system_prompt):
     reply,learned = to_reply(row)+tokenizer.eos_token, learned_text(tokens, tokenizer)
     return reply.endswith(learned) or learned.endswith(reply)  # the prompt may have begun a thought
 
-def _unfit(row, tokenizer, special, longest, system_prompt, reply=True):
-    "Why a model can't take `row`, or its question alone where not `reply`; None if it can"
-    if not reply: row = row | dict(reasoning='', answer='')
-    texts = system_prompt, row['question'], row['reasoning'], row['answer']
-    if sum(map(len, texts)) > 100*longest: return 'too long'  # no real text has tokens of a hundred characters on average
-    if special & {*tokenizer('\n'.join(texts), add_special_tokens=False).input_ids}: return 'special token'
-    tokens = to_tokens(row, tokenizer, system_prompt)
-    if len(tokens['input_ids'])>longest: return 'too long'
-    if not _arrives(row, tokens, tokenizer, system_prompt): return 'changed by template or tokenizer'
+# %% ../nbs/01d_splits.ipynb #c87a67c7
+def _unfit(rows, tokenizer, special, longest, system_prompt, reply=True):
+    "Why a model can't take each of `rows`, or their questions alone where not `reply`; None for those it can"
+    if not reply: rows = [o | dict(reasoning='', answer='') for o in rows]
+    texts = ['\n'.join([system_prompt, *map(o.get, ('question','reasoning','answer'))]) for o in rows]
+    short = [len(o)<=100*longest for o in texts]  # no real text has tokens of a hundred characters on average
+    if not any(short): return ['too long']*len(rows)
+    asked = [o for o,ok in zip(rows, short) if ok]
+    said = tokenizer([o for o,ok in zip(texts, short) if ok], add_special_tokens=False).input_ids
+    def why(row, ids, tokens):
+        if special & {*ids}: return 'special token'
+        if len(tokens['input_ids'])>longest: return 'too long'
+        if not _arrives(row, tokens, tokenizer, system_prompt): return 'changed by template or tokenizer'
+    found = map(why, asked, said, to_tokens(asked, tokenizer, system_prompt))
+    return [next(found) if ok else 'too long' for ok in short]
 
 # %% ../nbs/01d_splits.ipynb #153bc4b9
 def _take(rows, n, what):
@@ -159,7 +167,7 @@ def _good_test_rows(rows, seen, unfit, name):
     "The good ones among a source's own test rows; a warning counts the others"
     out = Counter()
     def fault(row): return row_error(row | dict(reasoning=''), solution=False)
-    good = list(filter_rows(rows, out, seen, fault, unfit))
+    good = list(filter_rows(rows, out, seen, fault, unfit, at_once=1000))
     if out: log.warning(f'Left out of split {name!r}: {_counts(out)}')
     return good
 
@@ -215,7 +223,7 @@ def _choose(cfg, problems, unfit, dropped):
     d,seen,own = cfg.data, set(), []
     from_file = isinstance(problems.train, list)
     ordered = partial(_shuffled, seed=cfg.project.seed) if from_file and d.shuffle else iter
-    good = partial(filter_rows, dropped=dropped, seen=seen, fault=_fault(problems.train, cfg.training.method), unfit=unfit)
+    good = partial(filter_rows, dropped=dropped, seen=seen, fault=problems.fault, unfit=unfit, at_once=1000 if from_file else 1)
     if problems.test: own = _good_test_rows(ordered(problems.test), seen, unfit and partial(unfit, reply=False), d.test_split)
     rows = good(ordered(problems.train), several=from_file)
     test = own or rows
@@ -238,7 +246,7 @@ def make_splits(
     from_file = isinstance(problems.train, list)
     longest = cfg.model.max_seq_length
     if tokenizer: unfit = partial(_unfit, tokenizer=tokenizer, special=_special_ids(tokenizer), longest=longest, system_prompt=d.system_prompt)
-    why = unfit and unfit(dict(question='', reasoning='', answer=''))
+    why = unfit and unfit([dict(question='', reasoning='', answer='')])[0]
     if why: raise ConfigError(f'data.system_prompt: {why}; allowed: text without special tokens, shorter than model.max_seq_length ({longest} tokens)')
     rows,test,unseen = _choose(cfg, problems, unfit, dropped)
     if not rows: raise TinyReasoningError(f'No usable rows in {d.dataset_name!r} besides {len(test)} test rows '

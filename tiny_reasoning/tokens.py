@@ -88,30 +88,34 @@ def opening(
 
 # %% ../nbs/01a_tokens.ipynb #136382f9
 def reply_tokens(
-    text:str, # A reply
-    tokenizer, # That made `prompt`
-    prompt:list, # Tokens up to the model's turn, from `encode`
-)->list:
-    "Tokens of what the model still has to write of `text` after `prompt`"
-    begun = opening(tokenizer, prompt)
-    if begun and not text.startswith('<think>'): text = f'{begun}</think>\n\n{text}'  # an answer at once
-    rest = text.removeprefix(begun) if text.startswith(begun) else text.removeprefix('<think>').lstrip()
-    return tokenizer(rest, add_special_tokens=False).input_ids
+    replies:list, # Texts
+    tokenizer, # That made `prompts`
+    prompts:list, # Tokens up to the model's turn, from `encode`
+)->list: # Lists of tokens
+    "Tokens of what the model still has to write of each of `replies` after its prompt"
+    def rest(text, begun):
+        if begun and not text.startswith('<think>'): text = f'{begun}</think>\n\n{text}'  # an answer at once
+        return text.removeprefix(begun) if text.startswith(begun) else text.removeprefix('<think>').lstrip()
+    texts = [rest(o, opening(tokenizer, p)) for o,p in zip(replies, prompts)]
+    return tokenizer(texts, add_special_tokens=False).input_ids
 
 # %% ../nbs/01a_tokens.ipynb #36d5e800
 def to_tokens(
-    row:dict, # question, reasoning, answer
+    rows:list, # Dicts of question, reasoning, answer
     tokenizer, # From `load_model`, whose eos ends a reply
-    system_prompt:str='', # Opens the conversation
-)->dict: # input_ids, and labels, which are -100 where the model only reads
-    "The conversation as the model reads and learns it"
-    prompt = encode(tokenizer, [to_prompt(row['question'], system_prompt)]).input_ids[0]
-    learned = [*reply_tokens(to_reply(row), tokenizer, prompt), tokenizer.eos_token_id]
-    return dict(input_ids=prompt+learned, labels=[-100]*len(prompt)+learned)
+    system_prompt:str='', # Opens every conversation
+)->list: # Dicts of input_ids, and labels, which are -100 where the model only reads
+    "Conversations as the model reads and learns them"
+    prompts = encode(tokenizer, [to_prompt(o['question'], system_prompt) for o in rows]).input_ids
+    replies = reply_tokens(list(map(to_reply, rows)), tokenizer, prompts)
+    def whole(prompt, reply):
+        learned = [*reply, tokenizer.eos_token_id]
+        return dict(input_ids=prompt+learned, labels=[-100]*len(prompt)+learned)
+    return list(map(whole, prompts, replies))
 
 # %% ../nbs/01a_tokens.ipynb #45af89d3
 def learned_text(
-    tokens:dict, # From `to_tokens`
+    tokens:dict, # One of those from `to_tokens`
     tokenizer, # That made them
 )->str:
     "What the model learns to write, with the end"

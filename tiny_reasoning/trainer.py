@@ -36,8 +36,10 @@ def to_dataset(
 ): # datasets.Dataset with input_ids and labels
     "Rows in tokens, as SFTTrainer takes them"
     plain = Dataset.from_list([{k:o[k] for k in ('question','reasoning','answer')} for o in rows])
-    how = dict(tokenizer=tokenizer, system_prompt=system_prompt)
-    return plain.map(to_tokens, fn_kwargs=how, num_proc=num_proc, remove_columns=plain.column_names, desc='Tokens')
+    def some(batch):
+        made = to_tokens([dict(zip(batch, o)) for o in zip(*batch.values())], tokenizer, system_prompt)
+        return {k:[o[k] for o in made] for k in made[0]}
+    return plain.map(some, batched=True, num_proc=num_proc, remove_columns=plain.column_names, desc='Tokens')
 
 # %% ../nbs/02c_trainer.ipynb #b2ed0351
 def micro_batch(
