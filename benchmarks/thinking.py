@@ -4,7 +4,7 @@ from common import *
 
 need,apart = ['smol'],0  # every contender counts its own seconds on two cores of its own
 hows = 'base', 'think', 'at_once', 'at_once_longer'
-forms = 'rest', 'places' # of steps, for sums alone
+forms = 'rest', 'places' # of steps, for sums alone; thinking_forms.json is made of them by `--only thinking.sums_rest_3407` and so on
 def options(p):
     p.add_argument('--think_seeds', default='3407,1,2', help='a run of each kind for each of them')
     p.add_argument('--think_questions', type=int, default=100, help='new questions of each set')
@@ -15,7 +15,6 @@ def options(p):
 
 def plan(a):
     names = [f'{task}_{how}_{seed}' for seed in a.think_seeds.split(',') for task in ('sums','words') for how in hows if (task,how)!=('words','at_once_longer')]
-    names += [f'sums_{form}_{seed}' for seed in a.think_seeds.split(',') for form in forms]
     return [[names[i::a.side_by_side] for i in range(min(a.side_by_side, len(names)))]]
 
 def __getattr__(name):
