@@ -1,8 +1,8 @@
 "Several processes share the replies and the rows that teach, and learn what one process would."
 import sys
 
-import pytest
-from commands import read, shell, tiny, write
+import psutil, pytest
+from commands import read, shell, start, tiny, until, write
 
 from tiny_reasoning.model import fetch_embedded
 
@@ -15,18 +15,21 @@ def paid(text, row):
     return float(zlib.crc32((row['question']+text).encode())%5<2)
 '''
 
-def history(tmp_path, n):
-    "The log of three steps of reinforcement in `n` processes"
-    out = tmp_path/f'run{n}'
-    keys = dict(output_dir=out, max_steps=3, eval_steps=3, save_steps=3, num_samples=40, test_samples=4)
+def argv(tmp_path, n, steps=3):
+    "As many steps of reinforcement in `n` processes, in the folder `run{n}`"
+    keys = dict(output_dir=tmp_path/f'run{n}', max_steps=steps, eval_steps=3, save_steps=3, num_samples=40, test_samples=4)
     keys |= {'model.name':tiny(), 'training.learning_rate':1e-2, 'training.warmup_steps':0, 'data.unseen_samples':0,
              'grpo.num_questions':4, 'grpo.num_generations':4, 'grpo.max_completion_length':8,
              'grpo.rewards':f"[{write(tmp_path, 'my.py', paid)}:paid]"}
     flags = [x for k,v in keys.items() for x in (f'--{k}', v)]
-    launch = ['-m', 'torch.distributed.run', '--nproc_per_node', n] if n>1 else []
-    run = shell(sys.executable, *launch, '-m', 'tiny_reasoning.train', '--config', 'grpo_cpu', *flags)
+    launch = ['torch.distributed.run', '--nproc_per_node', n, '-m'] if n>1 else []
+    return *launch, 'tiny_reasoning.train', '--config', 'grpo_cpu', *flags
+
+def history(tmp_path, n, *more, steps=3):
+    "The log of steps of reinforcement in `n` processes"
+    run = shell(sys.executable, '-m', *argv(tmp_path, n, steps), *more)
     assert run.status==0, run.err[-2000:]
-    record = read(out/'run.json')
+    record = read(tmp_path/f'run{n}/run.json')
     assert record['processes']==n
     return [o for o in record['history'] if 'reward' in o]
 
@@ -54,3 +57,15 @@ def test_two_learn_what_one_learns(tmp_path):
         assert [o[k] for o in one]==[o[k] for o in two]
     norms = [[o['grad_norm'] for o in h] for h in (one,two)]
     assert norms[1]==pytest.approx(norms[0], rel=1e-4) and min(norms[0])>0
+
+def test_one_of_two_killed(tmp_path):
+    "Its launcher ends the other, and both continue from the last checkpoint as if nothing had been"
+    whole = history(tmp_path/'whole', 2, steps=12)
+    launcher = start(*argv(tmp_path/'killed', 2, steps=12))
+    until((tmp_path/'killed/run2/checkpoint-3').exists)
+    second, = (o for o in psutil.Process(launcher.pid).children() if o.environ().get('RANK')=='1')
+    second.kill()
+    launcher.communicate(timeout=60)
+    assert launcher.returncode and not (tmp_path/'killed/run2/run.json').exists()
+    resumed = history(tmp_path/'killed', 2, '--resume', steps=12)
+    for k in ('reward', 'loss', 'completions/mean_length'): assert [o[k] for o in resumed]==[o[k] for o in whole]
