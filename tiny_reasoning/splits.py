@@ -167,7 +167,7 @@ def _good_test_rows(rows, seen, unfit, name):
     "The good ones among a source's own test rows; a warning counts the others"
     out = Counter()
     def fault(row): return row_error(row | dict(reasoning=''), solution=False)
-    good = list(filter_rows(rows, out, seen, fault, unfit, at_once=1000))
+    good = list(filter_rows(rows, out, seen, fault, unfit, at_once=100))
     if out: log.warning(f'Left out of split {name!r}: {_counts(out)}')
     return good
 
@@ -223,7 +223,7 @@ def _choose(cfg, problems, unfit, dropped):
     d,seen,own = cfg.data, set(), []
     from_file = isinstance(problems.train, list)
     ordered = partial(_shuffled, seed=cfg.project.seed) if from_file and d.shuffle else iter
-    good = partial(filter_rows, dropped=dropped, seen=seen, fault=problems.fault, unfit=unfit, at_once=1000 if from_file else 1)
+    good = partial(filter_rows, dropped=dropped, seen=seen, fault=problems.fault, unfit=unfit, at_once=100 if from_file else 1)
     if problems.test: own = _good_test_rows(ordered(problems.test), seen, unfit and partial(unfit, reply=False), d.test_split)
     rows = good(ordered(problems.train), several=from_file)
     test = own or rows
