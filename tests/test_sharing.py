@@ -18,7 +18,8 @@ def paid(text, row):
 def argv(tmp_path, n, steps=3):
     "As many steps of reinforcement in `n` processes, in the folder `run{n}`"
     keys = dict(output_dir=tmp_path/f'run{n}', max_steps=steps, eval_steps=3, save_steps=3, num_samples=40)
-    keys |= {'test_samples':4, 'model.name':tiny(), 'training.learning_rate':1e-2, 'training.warmup_steps':0, 'data.unseen_samples':0,
+    keys |= {'model.name':tiny(), 'test_samples':4, 'data.unseen_samples':0,
+             'training.learning_rate':1e-2, 'training.warmup_steps':0,
              'grpo.num_questions':4, 'grpo.num_generations':4, 'grpo.max_completion_length':8,
              'grpo.rewards':f"[{write(tmp_path, 'my.py', paid)}:paid]"}
     flags = [x for k,v in keys.items() for x in (f'--{k}', v)]
