@@ -96,7 +96,8 @@ def read(path): return json.loads(Path(path).read_text())
 
 def edit(path, **keys):
     "Change `keys` in the JSON file at `path`; None deletes a key"
-    path.write_text(json.dumps({k:v for k,v in (read(path) | keys).items() if v is not None}))
+    gone = {k for k,v in keys.items() if v is None}  # a key that was null stays
+    path.write_text(json.dumps({k:v for k,v in (read(path) | keys).items() if k not in gone}))
 
 def cut(path): path.write_bytes(path.read_bytes()[:path.stat().st_size//2])
 def empty(path): path.write_bytes(b'')

@@ -1,7 +1,7 @@
 "What we write for other programs and people keeps its grammar, whatever a stranger's file says."
 import json
 import pytest
-from commands import evaluated, flags, read, tiny_export, write
+from commands import edit, evaluated, flags, read, tiny_export
 
 pytestmark = pytest.mark.slow
 
@@ -12,15 +12,11 @@ def card(out):
     r = tiny_export(*flags(out)).ends(0)
     return (out/'export/README.md').read_text(), r.err
 
-def forge(out, **keys):
-    "Change `keys` in what an evaluation measured; a key without a value stays, as we write it"
-    write(out, 'eval.json', json.dumps(read(out/'eval.json') | keys))
-
 def test_forged_texts(tmp_path):
     "Neither HTML nor a line of YAML comes out of the texts in eval.json"
     out = evaluated(tmp_path)
     sources = dict.fromkeys(read(out/'eval.json')['sources'], forged)
-    forge(out, name=forged, model=forged, device=forged, sources=sources)
+    edit(out/'eval.json', name=forged, model=forged, device=forged, sources=sources)
     text,_ = card(out)
     assert '&lt;script&gt;' in text
     assert '<script' not in text and '\x1b' not in text and 'license: mit' not in text.splitlines()
@@ -31,7 +27,7 @@ def test_forged_numbers(tmp_path, how):
     out = evaluated(tmp_path)
     sets = read(out/'eval.json')['sets']
     sets['test']['tuned'][how] |= dict(right=4, accuracy=1.)
-    forge(out, sets=sets)
+    edit(out/'eval.json', sets=sets)
     text,said = card(out)
     assert 'without numbers' in said and '100.0%' not in text
 
