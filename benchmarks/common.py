@@ -68,7 +68,7 @@ def imports(unsloth):
 def config(a, name='run', preset='default', **keys):
     "A preset of ours with the benchmark's model and data, and `keys` over it"
     from tiny_reasoning.command import setup_log
-    from tiny_reasoning.config import load_config
+    from tiny_reasoning.preset import load_config
     setup_log()
     base = {'model.name':a.model, 'data.dataset_name':a.gsm8k} if preset=='default' else {'model.name':a.smol}
     return load_config(preset, **{k:v for k,v in (base | keys).items() if v is not None}, output_dir=str(Path(a.work)/name))

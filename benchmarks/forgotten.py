@@ -62,7 +62,7 @@ if __name__=='__main__':
     p.add_argument('--out', default='forgotten.json')
     a = p.parse_args()
     from tiny_reasoning.adapter import with_adapter
-    from tiny_reasoning.config import load_config
+    from tiny_reasoning.preset import load_config
     from tiny_reasoning.verdicts import compare
     from tiny_reasoning.model import for_this_machine, load_model
     cfg = for_this_machine(load_config('reason', **{'model.name':a.model}))

@@ -29,7 +29,7 @@ def keys_of(a, task, how, seed):
     keys = {'model.name':a.smol, 'project.seed':seed, 'data.reasoning':not how.startswith('at_once'), 'data.test_samples':a.think_questions, 'data.unseen_samples':a.think_questions}
     steps,more = a.word_steps,{}
     if task=='sums':
-        from tiny_reasoning.config import load_config
+        from tiny_reasoning.preset import load_config
         more = json.loads(a.think_keys)
         cfg = load_config('sums', **more)
         steps = round(cfg.training.max_steps*(a.longer if how=='at_once_longer' else 1))
@@ -102,7 +102,7 @@ def run(a, name, task, how, seed):
     import torch
     from contextlib import ExitStack
     from tiny_reasoning.adapter import merged, with_adapter
-    from tiny_reasoning.config import load_config
+    from tiny_reasoning.preset import load_config
     from tiny_reasoning.data import to_prompt
     from tiny_reasoning.verdicts import judge, summary
     from tiny_reasoning.generate import generate

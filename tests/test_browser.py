@@ -15,7 +15,7 @@ def random_adapter(folder):
     "An adapter that changes a reply a little, and the flags that name it"
     import torch
     from tiny_reasoning.adapter import add_lora, save_adapter
-    from tiny_reasoning.config import load_config
+    from tiny_reasoning.preset import load_config
     from tiny_reasoning.model import load_model
     cfg = load_config('cpu', output_dir=str(folder))
     model,tokenizer = load_model(cfg.model)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np, pytest, torch, transformers
 from llama_cpp import Llama
-from tiny_reasoning.config import load_config
+from tiny_reasoning.preset import load_config
 from tiny_reasoning.data import to_prompt
 from tiny_reasoning.export import *
 from tiny_reasoning.generate import generate

@@ -5,7 +5,8 @@ from fractions import Fraction
 
 from commands import control
 from hypothesis import assume, given, settings, strategies as st
-from tiny_reasoning.config import ConfigError, config_keys, load_config, one_line, visible
+from tiny_reasoning.config import ConfigError, config_keys, one_line, visible
+from tiny_reasoning.preset import load_config
 from tiny_reasoning.data import answer_mark, read_answer, read_number, same_answer, score, split_reply, to_reply, to_row
 
 settings.register_profile('here', deadline=None, derandomize=True, database=None)

@@ -3,7 +3,7 @@ import json, socket, subprocess, sys, time
 from pathlib import Path
 import pytest
 from commands import free_port
-from tiny_reasoning.config import load_config
+from tiny_reasoning.preset import load_config
 from tiny_reasoning.chat import Chat
 from tiny_reasoning.data import to_prompt
 from tiny_reasoning.export import export

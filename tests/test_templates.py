@@ -2,7 +2,8 @@
 import copy, logging, os, time
 os.environ |= dict(HF_HUB_OFFLINE='1', TOKENIZERS_PARALLELISM='false')
 import pytest, torch
-from tiny_reasoning.config import ConfigError, TinyReasoningError, load_config, log
+from tiny_reasoning.config import ConfigError, TinyReasoningError, log
+from tiny_reasoning.preset import load_config
 from tiny_reasoning.data import *
 from tiny_reasoning.tokens import *
 from tiny_reasoning.splits import make_splits

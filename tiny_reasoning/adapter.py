@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from fastcore.basics import first, noop
 from .config import *
+from .preset import *
 from .data import *
 from .files import *
 from .model import *

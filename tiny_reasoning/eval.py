@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from fastcore.basics import first
 from .config import *
+from .preset import *
 from .command import *
 from .files import *
 from .data import *

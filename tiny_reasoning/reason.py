@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from fastcore.basics import first
 from .config import *
+from .preset import *
 from .command import *
 from .files import *
 from .splits import *

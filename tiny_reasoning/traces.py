@@ -20,6 +20,7 @@ from fastcore.basics import patch
 from pydantic import Field, NonNegativeInt, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 from .config import *
+from .preset import *
 from .command import *
 from .files import *
 from .data import *

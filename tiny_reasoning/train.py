@@ -17,6 +17,7 @@ from fastcore.basics import first, nested_attr
 from pydantic import StrictFloat
 from typing_extensions import TypedDict
 from .config import *
+from .preset import *
 from .command import *
 from .files import *
 from .data import *

@@ -4,7 +4,7 @@ from unittest import mock
 
 import datasets, pyarrow as pa, pyarrow.parquet as pq, pytest
 from commands import flags, good, jsonl, own, refused, sums, table, tiny_train, write
-from tiny_reasoning.config import load_config
+from tiny_reasoning.preset import load_config
 from tiny_reasoning.data import (
     answer_mark, answer_text, has_format, question_key, read_answer, score, split_solution, to_reply, to_row)
 from tiny_reasoning.splits import make_splits
