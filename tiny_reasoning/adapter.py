@@ -6,14 +6,15 @@
 __all__ = ['lora_targets', 'check_lora', 'add_lora', 'use_checkpointing', 'trained_with', 'seen_questions', 'write_facts',
            'name_base', 'save_adapter', 'adapter_digest', 'check_unchanged', 'has_adapter', 'same_base',
            'check_adapter', 'run_config', 'adapter_shape', 'load_adapter', 'with_adapter', 'check_init',
-           'start_adapter', 'merged']
+           'start_adapter', 'fast_adapter', 'merged']
 
 # %% ../nbs/02a_adapter.ipynb #9d4af93d
 import hashlib, json, re
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from fastcore.basics import first, noop
+from fastcore.basics import first, noop, store_attr
 from .config import *
 from .preset import *
 from .data import *
@@ -51,7 +52,8 @@ def check_lora(
     "Raise a `ConfigError` where `model` has no layer of that name, or none as wide as the rank"
     known = lora_targets(model)
     unknown = [o for o in _targets(model, lora) if o.split('.')[-1] not in known]
-    expect(not (lora.use_dora and _on_unsloth(model)), 'lora.use_dora', True, 'false, or model.backend transformers')
+    expect(not (lora.use_dora and _on_unsloth(model)), 'lora.use_dora', True,
+        'false, or model.backend transformers')
     expect(lora.target_modules and not unknown, 'lora.target_modules', unknown, ', '.join(known))
     widest = max(min(o.in_features, o.out_features) for o in _linear(model).values())
     expect(lora.r<=widest, 'lora.r', lora.r, f'int > 0 <= {widest}, the width of this model')
@@ -74,16 +76,19 @@ def add_lora(
     check_lora(model, lora)
     set_seed(seed)
     shape = dict(r=lora.r, lora_alpha=lora.lora_alpha, lora_dropout=lora.lora_dropout, bias=lora.bias,
-                 target_modules=_targets(model, lora), use_rslora=lora.use_rslora)
+        target_modules=_targets(model, lora), use_rslora=lora.use_rslora)
     if _on_unsloth(model):
         from unsloth import FastLanguageModel
-        model = FastLanguageModel.get_peft_model(model, **shape, use_gradient_checkpointing=False, random_state=seed)
+        model = FastLanguageModel.get_peft_model(model, **shape, use_gradient_checkpointing=False,
+            random_state=seed)
     else:
         import peft
-        model = peft.get_peft_model(_prepare(model), peft.LoraConfig(task_type='CAUSAL_LM', use_dora=lora.use_dora, **shape))
+        config = peft.LoraConfig(task_type='CAUSAL_LM', use_dora=lora.use_dora, **shape)
+        model = peft.get_peft_model(_prepare(model), config)
     n,total = model.get_nb_trainable_parameters()
     words = f'{n:,} of {total:,} parameters train ({n/total:.2%})'
-    log.info(f'LoRA r={lora.r} on {len(shape["target_modules"])} kinds of layer: {words}; {memory_used():.1f} GB in use')
+    log.info(f'LoRA r={lora.r} on {len(shape["target_modules"])} kinds of layer: {words}; '
+        f'{memory_used():.1f} GB in use')
     return model
 
 # %% ../nbs/02a_adapter.ipynb #a1d7e8f0
@@ -118,7 +123,8 @@ def seen_questions(
     "Keys of the questions that the adapter was trained and validated on; a warning where our own adapter doesn't say; raises `TinyReasoningError`"
     file = _facts(path)/'questions.txt'
     if not file.is_file():
-        if trained_with(path): log.warning(f'{file} is missing: the adapter may have been trained on any of the questions')
+        if trained_with(path):
+            log.warning(f'{file} is missing: the adapter may have seen any of the questions')
         return set()
     try:
         keys = file.read_text(encoding='ascii').split()
@@ -160,7 +166,7 @@ def save_adapter(
 )->Path: # `path`
     "Save adapter, tokenizer, configuration, the keys of the questions it has seen, and the fingerprint of its base"
     path = Path(path)
-    model.create_or_update_model_card = noop  # PEFT's has nothing to say; ours is from 02h_card
+    model.create_or_update_model_card = noop  # PEFT's has nothing to say; ours is from 02i_card
     for o in (model, tokenizer): o.save_pretrained(path)
     name_base(path, public_base(cfg.model.name))
     for o in path.glob('*.safetensors'): usual_mode(o)
@@ -182,7 +188,8 @@ def check_unchanged(
     digest:str, # Its `adapter_digest` before it was loaded
 ):
     "Raise a `TinyReasoningError` where another adapter is in `path` by now"
-    if adapter_digest(path)!=digest: raise TinyReasoningError(f'{str(path)!r} changed while it was loaded: start again')
+    if adapter_digest(path)!=digest:
+        raise TinyReasoningError(f'{str(path)!r} changed while it was loaded: start again')
 
 # %% ../nbs/02a_adapter.ipynb #66670f15
 def has_adapter(
@@ -211,25 +218,31 @@ def check_adapter(
     path = Path(path)
     advice = f'train one with `tiny_train`, or give its folder with --{flag}'
     if not has_adapter(path): raise TinyReasoningError(f'No adapter in {str(path)!r}: {advice}')
+    if not (path/'adapter_model.safetensors').is_file():
+        raise TinyReasoningError(f'The adapter in {str(path)!r} has no adapter_model.safetensors')
     own = trained_with(path)
     if not own or model_name in (None, own.model.name) or same_base(path, model_name): return path
-    raise TinyReasoningError(f'The adapter in {str(path)!r} was trained on {own.model.name}, but model.name is {model_name!r}: '
-                             f'give --model.name {own.model.name}, or the --config of its training')
+    raise TinyReasoningError(f'The adapter in {str(path)!r} was trained on {own.model.name}, '
+        f'but model.name is {model_name!r}: '
+        f'give --model.name {own.model.name}, or the --config of its training')
 
 # %% ../nbs/02a_adapter.ipynb #c1a5e602
 def _other_base(path):
     "The model that another tool's adapter in `path` says it is for; None for our own"
-    return None if trained_with(path) else read_json(Path(path)/'adapter_config.json', dict).get('base_model_name_or_path')
+    if trained_with(path): return None
+    return read_json(Path(path)/'adapter_config.json', dict).get('base_model_name_or_path')
 
 def _compare_weights(path, model_name):
     "A warning where the adapter in `path` was trained on other weights than those that `model_name` stands for, as far as it says"
     if model_name is None: return
-    named = _other_base(path)
-    if isinstance(named, str) and named and Path(named).name.lower()!=public_base(model_name).rpartition('/')[2].lower():
-        log.warning(f'The adapter in {path} says that it is for {one_line(named, 80)}, and the model is {model_name}')
+    named,own = _other_base(path), public_base(model_name).rpartition('/')[2]
+    if isinstance(named, str) and named and Path(named).name.lower()!=own.lower():
+        log.warning(f'The adapter in {path} says that it is for {one_line(named, 80)}, '
+            f'and the model is {model_name}')
     if model_name==embedded or same_base(path, model_name) is not False: return
-    log.warning(f'{model_name} has other weights than the adapter in {path} was trained on, or the same in other files: '
-                'its replies may not be those of training')
+    log.warning(f'{model_name} has other weights than the adapter in {path} was trained on, '
+        'or the same in other files: '
+        'its replies may not be those of training')
 
 # %% ../nbs/02a_adapter.ipynb #2e41e92a
 def _unlike_training(own, cfg):
@@ -253,12 +266,15 @@ def run_config(
     if not own:
         if config: return cfg
         cfg = load_config(None, smoke, **overrides)
-        if has_adapter(path): log.warning(f'{path} does not say how it was trained: we take model {shorten(cfg.model.name)} and data {shorten(cfg.data.dataset_name)}')
+        if has_adapter(path):
+            model,data = shorten(cfg.model.name), shorten(cfg.data.dataset_name)
+            log.warning(f'{path} does not say how it was trained: we take model {model} and data {data}')
         return cfg
     if not config:
         log.info(f'Settings of the run in {path}')
-        if own.data.scorer and 'data.scorer' not in overrides: raise ConfigError(f'data.scorer: the run in {path} judges answers with '
-            f'{shorten(own.data.scorer)}, a program; give --data.scorer yourself to run it, or none')
+        theirs = own.data.scorer if 'data.scorer' not in overrides else None
+        expect(not theirs, 'data.scorer', theirs,
+            f'that of the run in {path} if you give it yourself, since it is a program, or none')
         place = dict(output_dir=cfg.project.output_dir, adapter_path=path)
         cfg = saved_config(_facts(path)/'config.yaml', smoke, **overrides)
         cfg = replace(cfg, project=replace(cfg.project, **place))
@@ -272,7 +288,8 @@ def adapter_shape(
 )->dict: # r, lora_alpha, use_rslora, use_dora and sorted target_modules
     "The shape of the LoRA in `path`; raises `TinyReasoningError`"
     o = read_json(Path(path)/'adapter_config.json', dict)
-    if (o.get('peft_type'), o.get('task_type'))!=('LORA','CAUSAL_LM'): raise TinyReasoningError('it is no LoRA of a causal language model')
+    if (o.get('peft_type'), o.get('task_type'))!=('LORA','CAUSAL_LM'):
+        raise TinyReasoningError('it is no LoRA of a causal language model')
     targets = o.get('target_modules')
     if isinstance(targets, list): targets = sorted(targets)
     kind = {k:bool(o.get(k)) for k in ('use_rslora','use_dora')}
@@ -282,16 +299,16 @@ def adapter_shape(
 def _difference(path, lora):
     "The first key in which the adapter in `path` differs from `lora`, its value and that of `lora`; None where they agree"
     have = adapter_shape(path)
-    want = dict(r=lora.r, lora_alpha=lora.lora_alpha, use_rslora=lora.use_rslora, use_dora=lora.use_dora)
+    want = dict(r=lora.r, lora_alpha=lora.lora_alpha, use_rslora=lora.use_rslora,
+        use_dora=lora.use_dora)
     if lora.target_modules!=['all-linear']: want['target_modules'] = sorted(lora.target_modules)
     return first((k, have[k], v) for k,v in want.items() if have[k]!=v)
 
 # %% ../nbs/02a_adapter.ipynb #9dec4b39
 def _check_files(path):
-    "Raise a `TinyReasoningError` where the adapter in `path` lacks its weights, or disagrees with its training"
+    "Raise a `TinyReasoningError` where the adapter in `path` is no LoRA, or disagrees with its training"
     adapter_shape(path)  # other tools' adapters have one too
     own = trained_with(path)
-    if not (path/'adapter_model.safetensors').is_file(): raise TinyReasoningError('it has no adapter_model.safetensors')
     differs = _difference(path, own.lora) if own else None
     if not differs: return
     key,have,want = differs
@@ -309,10 +326,12 @@ def _file_tensors(folder):
 def _check_tensors(model, path):
     "Raise a `TinyReasoningError` unless the file in `path` holds the adapter of `model`, complete and finite"
     from peft import get_peft_model_state_dict
-    want = {k:v.shape for k,v in get_peft_model_state_dict(model, save_embedding_layers=False).items()}
+    own = get_peft_model_state_dict(model, save_embedding_layers=False)
+    want = {k:v.shape for k,v in own.items()}
     have = dict(_file_tensors(path))
     other = [k for k,v in have.items() if k in want and v.shape!=want[k]]
-    check_complete(dict(mismatched_keys=other, missing_keys=want.keys()-have, unexpected_keys=have.keys()-want))
+    check_complete(dict(mismatched_keys=other, missing_keys=want.keys()-have,
+        unexpected_keys=have.keys()-want))
     bad = first(k for k,v in have.items() if not v.isfinite().all())
     if bad: raise TinyReasoningError(f'{bad} has numbers that are not finite')
 
@@ -321,7 +340,8 @@ def _compare_template(model, path):
     "A warning where the folder `path` has another chat template than `model`"
     file,own = Path(path)/'chat_template.jinja', getattr(model, 'template', None)
     if not own or not file.is_file() or own.endswith(file.read_text(errors='replace')): return
-    log.warning(f"{file} is another chat template than the model's, which we use: copy it into the model's folder to use it")
+    log.warning(f"{file} is another chat template than the model's, which we use: "
+        "copy it into the model's folder to use it")
 
 # %% ../nbs/02a_adapter.ipynb #315cf7d0
 def load_adapter(
@@ -335,13 +355,13 @@ def load_adapter(
     path = check_adapter(path, source)
     _compare_weights(path, source)
     _compare_template(model, path)
-    try:
+    with explain(f'Cannot load the adapter in {str(path)!r}'):
         _check_files(path)
         with quiet_loading():
             model = peft.PeftModel.from_pretrained(model, str(path), is_trainable=trainable)
             _check_tensors(model, path)
-        for o in model.peft_config.values(): o.base_model_name_or_path = model.config.name_or_path  # here, so that saving asks no hub
-    except Exception as e: raise TinyReasoningError(f'Cannot load the adapter in {str(path)!r}: {one_line(e, 200)}') from None
+        # here, so that saving asks no hub
+        for o in model.peft_config.values(): o.base_model_name_or_path = model.config.name_or_path
     log.info(f'Adapter {path} loaded')
     return model
 
@@ -359,10 +379,8 @@ def with_adapter(
 # %% ../nbs/02a_adapter.ipynb #c6108e3a
 def _check_shape(lora):
     "Raise a `ConfigError` where the adapter in `lora.init` has another shape than `lora`"
-    differs = _difference(lora.init, lora)
-    if not differs: return
-    key,have,want = differs
-    raise ConfigError(f'lora.init: the adapter in {lora.init!r} has {key} {have}; lora.{key} is {want}')
+    key,have,want = _difference(lora.init, lora) or (None, None, None)
+    expect(have==want, f'lora.{key}', want, f'{have}, as in the adapter in lora.init')
 
 # %% ../nbs/02a_adapter.ipynb #dfcdc014
 def check_init(
@@ -373,7 +391,8 @@ def check_init(
     "Raise a `TinyReasoningError` where training can't start from `lora.init`: wrong model, wrong shape, or the folder it would write to"
     if not lora.init: return
     same = Path(lora.init).resolve()==Path(adapter_path).resolve()
-    expect(not same, 'lora.init', lora.init, 'another folder than that of the adapter that this run makes')
+    expect(not same, 'lora.init', lora.init,
+        'another folder than that of the adapter that this run makes')
     check_adapter(lora.init, model_name, 'init')
     _check_shape(lora)
 
@@ -389,6 +408,88 @@ def start_adapter(
     _check_shape(lora)
     if not _on_unsloth(model): model = _prepare(model)
     return load_adapter(model, lora.init, trainable=True)
+
+# %% ../nbs/02a_adapter.ipynb #e40d729a
+class _Thin:
+    "LoRA layers that read the same input: one product with all their A matrices, in the input's dtype"
+    def __init__(self, layers, train=False):
+        from torch.nn import Linear
+        store_attr()
+        self.x,self.A = None,None
+        # bitsandbytes' output can't be written to
+        self.in_place = not train or all(type(o.base_layer) is Linear for o in layers)
+
+    def stack(self, cast):
+        "Stack A of all layers, and put the scale into each B; `cast` is applied to each weight"
+        import torch
+        name = self.layers[0].active_adapters[0]
+        A,B = ([cast(getattr(l, o)[name].weight) for l in self.layers] for o in ('lora_A','lora_B'))
+        self.ranks = [len(o) for o in A]
+        self.A = torch.cat(A)
+        self.B = [(b*l.scaling[name]).T for b,l in zip(B, self.layers)]
+
+    def read(self, x):
+        "What all A matrices make of `x`"
+        import torch
+        from torch.nn.functional import linear
+        auto = torch.is_autocast_enabled(x.device.type)  # which casts the product, not each weight
+        # with gradients, and anew: weights change
+        if self.train: self.stack(noop if auto else lambda w: w.to(x.dtype))
+        elif self.A is None or self.A.dtype!=x.dtype: self.stack(lambda w: w.detach().to(x.dtype))
+        self.x,self.thin = x, linear(x, self.A).flatten(0, -2).split(self.ranks, -1)
+
+    def __call__(self, i, x):
+        "Output of layer `i` for `x`, with its adapter"
+        if x is not self.x: self.read(x)
+        out = self.layers[i].base_layer(x.flatten(0, -2))
+        B = self.B[i].to(out.dtype)
+        out = (out.addmm_ if self.in_place else out.addmm)(self.thin[i], B)
+        if i==len(self.layers)-1: self.x = self.thin = None
+        return out.view(*x.shape[:-1], -1)
+
+# %% ../nbs/02a_adapter.ipynb #59d788e6
+def _plain_lora(layer):
+    "Whether `layer` adds the product of one adapter's A and B to a linear layer, and nothing else"
+    from torch.nn import Linear
+    if not isinstance(getattr(layer, 'base_layer', None), Linear): return False
+    if layer.disable_adapters or layer.merged or len(layer.active_adapters)!=1: return False
+    name = layer.active_adapters[0]
+    if name not in layer.lora_A or name in layer.lora_variant: return False
+    return layer.lora_A[name].bias is None and layer.lora_B[name].bias is None
+
+# %% ../nbs/02a_adapter.ipynb #e0d3ffa2
+def _same_input(parent):
+    "The LoRA layers right below `parent`, in lists of those that read the same input"
+    res = {}
+    shared = {k:i for i,ks in enumerate([('q_proj','k_proj','v_proj'), ('gate_proj','up_proj')])
+        for k in ks}
+    for n,o in parent.named_children():
+        if _plain_lora(o): res.setdefault(shared.get(n, n), []).append(o)
+    return res.values()
+
+# %% ../nbs/02a_adapter.ipynb #65e2528a
+class fast_adapter:
+    "Context in which the adapter of `model` takes two kernels a layer instead of six, and which you can reuse"
+    def __init__(self,
+        model, # With an adapter; nothing happens without, or on Unsloth, which has kernels of its own
+        train:bool=False, # Gradients flow through it; else it is for inference
+    ):
+        self.forwards = []
+        if not hasattr(model, 'peft_config') or getattr(model, 'backend', None)=='unsloth': return
+        if train and any(o.lora_dropout for o in model.peft_config.values()): return
+        for parent in model.modules():
+            for layers in _same_input(parent):
+                thin = _Thin(layers, train)
+                self.forwards += [(l, partial(thin, i)) for i,l in enumerate(layers)]
+
+    def __enter__(self):
+        self.old = [l.__dict__.get('forward') for l,_ in self.forwards]
+        for l,f in self.forwards: l.forward = f
+
+    def __exit__(self, *args):
+        for (l,_),f in zip(self.forwards, self.old):
+            if f is None: del l.forward
+            else: l.forward = f
 
 # %% ../nbs/02a_adapter.ipynb #7a728db2
 @contextmanager

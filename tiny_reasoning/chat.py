@@ -82,7 +82,8 @@ def _messages(self:Chat, question, system_prompt):
     n = len(encode(self.tokenizer, [messages]).input_ids[0])
     most = min(self.cfg.model.max_seq_length, self.model.config.max_position_embeddings)
     if n<=most: return messages
-    raise TinyReasoningError(f'Question and system prompt take {n:,} tokens; the model reads {most:,} (model.max_seq_length)')
+    raise TinyReasoningError(f'Question and system prompt take {n:,} tokens; '
+        f'the model reads {most:,} (model.max_seq_length)')
 
 # %% ../nbs/04a_chat.ipynb #c6bbe050
 @patch
@@ -107,7 +108,8 @@ def _write(self:Chat, reply, messages, **how):
 def _check(self:Chat, model, temperature):
     "Raise a `TinyReasoningError` where `model` can't answer at `temperature`"
     expect(model in ('tuned','base'), 'model', model, 'tuned | base')
-    if model=='tuned' and self.problem: raise TinyReasoningError(self.problem)
+    if model=='tuned' and self.problem:
+        raise TinyReasoningError(f'{self.problem}; or talk to the base model (--base)')
     check_sampling(temperature)
 
 # %% ../nbs/04a_chat.ipynb #1d4d0c67
@@ -128,9 +130,11 @@ def stream(
     self.busy = True
     try:
         self.load()
-        messages = self._messages(question, self.cfg.data.system_prompt if system_prompt is None else system_prompt)
+        system = self.cfg.data.system_prompt if system_prompt is None else system_prompt
+        messages = self._messages(question, system)
         n = self.cfg.evaluation.max_new_tokens if max_new_tokens is None else max_new_tokens
-        yield from self._write(Reply(model), messages, max_new_tokens=n, temperature=temperature, seed=seed)
+        yield from self._write(Reply(model), messages, max_new_tokens=n,
+            temperature=temperature, seed=seed)
     finally: self.busy = False
 
 # %% ../nbs/04a_chat.ipynb #4a586a6e
@@ -205,8 +209,10 @@ def _lines():
                 continue
             n += 1
             yield line
-    except UnicodeDecodeError: raise TinyReasoningError(f'standard input is not {sys.stdin.encoding} text') from None
-    if not n: raise TinyReasoningError('no question on standard input; give one there or with --question')
+    except UnicodeDecodeError:
+        raise TinyReasoningError(f'standard input is not {sys.stdin.encoding} text') from None
+    if not n:
+        raise TinyReasoningError('no question on standard input; give one there or with --question')
 
 # %% ../nbs/04a_chat.ipynb #be2af01a
 _help = """/help   show this
@@ -243,7 +249,8 @@ def taught(
 def _banner(chat, model):
     "What you read before the first problem"
     words = '' if chat.problem else taught(chat.cfg.project.adapter_path)
-    lines = [f'{visible(chat.cfg.project.name)}, {model}', words, 'Type a problem to solve step by step; /help shows the commands']
+    lines = [f'{visible(chat.cfg.project.name)}, {model}', words,
+        'Type a problem to solve step by step; /help shows the commands']
     return '\n'.join(filter(None, lines))
 
 # %% ../nbs/04a_chat.ipynb #4cd0c45e
@@ -284,7 +291,6 @@ def chat_in_terminal(
 ):
     "Solve problems in the terminal, one after the other; from a pipe, one a line"
     chat = Chat(cfg)
-    if chat.problem and not base: raise TinyReasoningError(f'{chat.problem}; or talk to the base model with --base')
     how = dict(model='base' if base else 'tuned', temperature=temperature)
     chat._check(**how)
     if not question and sys.stdin.isatty() and sys.stdout.isatty(): return _converse(chat, **how)

@@ -27,7 +27,9 @@ def without_secrets(
 # %% ../nbs/00c_command.ipynb #062db014
 class _Formatter(logging.Formatter):
     "Log lines without control characters; what follows a line break is indented, so that nothing in it passes for a line of ours"
-    def format(self, record): return visible(without_secrets(super().format(record))).replace('\n', '\n    ')
+    def format(self, record):
+        text = visible(without_secrets(super().format(record)))
+        return text.replace('\n', '\n    ')
 
 # %% ../nbs/00c_command.ipynb #bd5711cf
 def setup_log(
@@ -71,16 +73,21 @@ def _add_keys(p, section, cls):
     for n,v in asdict(cls()).items():
         key = f'{section}.{n}'
         short = [f'--{k}' for k,o in short_names.items() if o==key]
-        group.add_argument(*short, f'--{key}', dest=key, metavar='VALUE', help=_help(doc[n], config_keys[key], v))
+        group.add_argument(*short, f'--{key}', dest=key, metavar='VALUE',
+            help=_help(doc[n], config_keys[key], v))
 
 # %% ../nbs/00c_command.ipynb #c2f06297
 def _add_common(p):
     "Give parser `p` the flags that every command has"
     p.add_argument('--config', metavar='NAME_OR_PATH',
-        help=f'preset ({", ".join(presets)}) or YAML file (default: what fits this machine; --show_config prints it)')
-    p.add_argument('--smoke', action='store_true', help='two steps and a few questions, to see that all of it works')
-    p.add_argument('--show_config', action='store_true', help='print the resolved configuration as YAML and stop')
-    p.add_argument('--version', action='version', version=f'tiny_reasoning {__version__}', help='print the version and stop')
+        help=f'preset ({", ".join(presets)}) or YAML file (default: what fits this machine; '
+        '--show_config prints it)')
+    p.add_argument('--smoke', action='store_true',
+        help='two steps and a few questions, to see that all of it works')
+    p.add_argument('--show_config', action='store_true',
+        help='print the resolved configuration as YAML and stop')
+    p.add_argument('--version', action='version', version=f'tiny_reasoning {__version__}',
+        help='print the version and stop')
 
 # %% ../nbs/00c_command.ipynb #12c8a6df
 _epilog = 'Values come from the preset, then a YAML file, then these flags. Defaults shown are those of the preset `default`.'
@@ -91,7 +98,8 @@ def make_parser(
 )->argparse.ArgumentParser:
     "Parser with the flags of `f` and every key of `Config`"
     prog = prog or f'tiny_{f.__name__}'
-    p = _Parser(prog=prog, usage=f'{prog} [--config NAME_OR_PATH] [--key value ...]', description=f.__doc__, epilog=_epilog,
+    p = _Parser(prog=prog, usage=f'{prog} [--config NAME_OR_PATH] [--key value ...]',
+        description=f.__doc__, epilog=_epilog,
         allow_abbrev=False, argument_default=argparse.SUPPRESS)
     _add_common(p)
     _add_flags(p, f)
@@ -118,7 +126,8 @@ def parse_args(
     args,rest = p.parse_known_args(argv)
     if rest: raise ConfigError(f'unknown argument {shorten(rest[0])}; {_advice(rest[0], p)}')
     args = vars(args)
-    config,smoke,show = (args.pop(*o) for o in (('config', None), ('smoke', False), ('show_config', False)))
+    defaults = ('config', None), ('smoke', False), ('show_config', False)
+    config,smoke,show = (args.pop(*o) for o in defaults)
     keys = {k:args.pop(k) for k in list(args) if k in config_keys}
     return load(config, smoke, **keys), args, show
 
@@ -127,7 +136,8 @@ def parse_args(
 def _stoppable():
     "SIGTERM and SIGHUP end this process with its clean-up, and with status 143 and 129"
     us = os.getpid()
-    names = [getattr(signal, o) for o in ('SIGTERM','SIGHUP') if hasattr(signal, o)]  # Windows has no SIGHUP
+    # Windows has no SIGHUP
+    names = [getattr(signal, o) for o in ('SIGTERM','SIGHUP') if hasattr(signal, o)]
     ours = [o for o in names if signal.getsignal(o)==signal.SIG_DFL]
 
     def stop(n, frame):

@@ -91,7 +91,8 @@ def explain(
 ):
     "Context in which an exception becomes an `error` of one line: `what`, and the exception's own words"
     try: yield
-    except kinds or Exception as e: raise error(f'{what}: {getattr(e, "strerror", None) or one_line(e)}') from None
+    except kinds or Exception as e:
+        raise error(f'{what}: {getattr(e, "strerror", None) or one_line(e)}') from None
 
 # %% ../nbs/00_config.ipynb #12a5ee71
 log = logging.getLogger('tiny_reasoning')
@@ -110,9 +111,11 @@ class Section:
         "Convert `value` as pydantic does, then look at each part of it"
         res = convert(value)
         for given,got in zip(listify(value), listify(res)):
-            if isinstance(given, bool) and not isinstance(got, bool): raise ValueError('not true or false')
+            if isinstance(given, bool) and not isinstance(got, bool):
+                raise ValueError('not true or false')
             if isinstance(got, int) and got>=2**32: raise ValueError('below 2^32')
-            if isinstance(got, str) and re.search(r'[\ud800-\udfff]', got): raise ValueError('of whole characters')
+            if isinstance(got, str) and re.search(r'[\ud800-\udfff]', got):
+                raise ValueError('of whole characters')
         return res
 
 # %% ../nbs/00_config.ipynb #7115efb7
@@ -179,9 +182,10 @@ class DataConfig(Section):
     @model_validator(mode='after')
     def _rules(self):
         "Some rows are left for training"
-        n = self.num_samples
-        if n>=0 and n==round(n*self.validation_split): raise ValueError(
-            f'data.num_samples: got {n}; allowed: a number that leaves training rows beside data.validation_split ({self.validation_split})')
+        n,share = self.num_samples, self.validation_split
+        left = n<0 or n!=round(n*share)
+        expect(left, 'data.num_samples', n,
+            f'a number that leaves training rows beside data.validation_split ({share})')
         return self
 
 # %% ../nbs/00_config.ipynb #df3f4be5
@@ -212,10 +216,11 @@ class TrainingConfig(Section):
     @model_validator(mode='after')
     def _rules(self):
         "Each validation makes a checkpoint, and the learning rate gets to its peak"
-        if self.save_steps!=self.eval_steps: raise ValueError(f'training.save_steps: got {self.save_steps}; '
-            f'allowed: {self.eval_steps}, as training.eval_steps, since each validation makes a checkpoint')
-        if self.warmup_steps>self.max_steps: raise ValueError(f'training.warmup_steps: got {self.warmup_steps}; '
-            f'allowed: at most training.max_steps ({self.max_steps})')
+        every,most = self.eval_steps, self.max_steps
+        expect(self.save_steps==every, 'training.save_steps', self.save_steps,
+            f'{every}, as training.eval_steps, since each validation makes a checkpoint')
+        expect(self.warmup_steps<=most, 'training.warmup_steps', self.warmup_steps,
+            f'at most training.max_steps ({most})')
         return self
 
 # %% ../nbs/00_config.ipynb #661f3da4
@@ -289,19 +294,28 @@ config_keys = {k:t for s,c in config_sections.items() for k,t in _types(s, c).it
 _short = dict(
     project='seed output_dir adapter_path',
     data='num_samples test_samples validation_split',
-    training='learning_rate max_steps gradient_accumulation_steps warmup_steps eval_steps save_steps')
+    training='learning_rate max_steps gradient_accumulation_steps warmup_steps '
+    'eval_steps save_steps')
 short_names = {n:f'{s}.{n}' for s,names in _short.items() for n in names.split()}
-short_names |= {'init':'lora.init', 'lora_r':'lora.r', 'lora_alpha':'lora.lora_alpha', 'batch_size':'training.per_device_train_batch_size'}
+short_names |= {'init':'lora.init', 'lora_r':'lora.r', 'lora_alpha':'lora.lora_alpha',
+    'batch_size':'training.per_device_train_batch_size'}
 
 # %% ../nbs/00_config.ipynb #1545ae38
 _elsewhere = { # Key -> what others call it
-    'training.learning_rate':'lr', 'training.max_steps':'steps', 'training.num_train_epochs':'epochs num_epochs',
-    'training.per_device_train_batch_size':'bs train_batch_size', 'training.gradient_accumulation_steps':'grad_accum accumulation_steps',
-    'training.warmup_steps':'warmup warmup_ratio', 'training.early_stopping':'patience early_stopping_patience',
-    'lora.r':'rank lora_rank', 'lora.lora_alpha':'alpha', 'lora.lora_dropout':'dropout', 'lora.use_rslora':'rslora', 'lora.use_dora':'dora',
-    'model.name':'model model_name model_name_or_path base_model', 'model.max_seq_length':'max_length cutoff_len',
-    'model.dtype':'bf16 fp16 torch_dtype', 'data.dataset_name':'dataset dataset_path', 'data.test_samples':'limit',
-    'project.output_dir':'out output', 'project.adapter_path':'adapter adapter_name_or_path', 'evaluation.max_new_tokens':'max_tokens',
+    'training.learning_rate':'lr', 'training.max_steps':'steps',
+    'training.num_train_epochs':'epochs num_epochs',
+    'training.per_device_train_batch_size':'bs train_batch_size',
+    'training.gradient_accumulation_steps':'grad_accum accumulation_steps',
+    'training.warmup_steps':'warmup warmup_ratio',
+    'training.early_stopping':'patience early_stopping_patience',
+    'lora.r':'rank lora_rank', 'lora.lora_alpha':'alpha', 'lora.lora_dropout':'dropout',
+    'lora.use_rslora':'rslora', 'lora.use_dora':'dora',
+    'model.name':'model model_name model_name_or_path base_model',
+    'model.max_seq_length':'max_length cutoff_len',
+    'model.dtype':'bf16 fp16 torch_dtype', 'data.dataset_name':'dataset dataset_path',
+    'data.test_samples':'limit',
+    'project.output_dir':'out output', 'project.adapter_path':'adapter adapter_name_or_path',
+    'evaluation.max_new_tokens':'max_tokens',
     'grpo.rewards':'reward_funcs', 'grpo.max_completion_length':'max_response_length'}
 _elsewhere = {o:key for key,names in _elsewhere.items() for o in names.split()}
 
@@ -358,9 +372,10 @@ def type_name(
 def _complaint(e, section=None):
     "The first error in pydantic's `e`, in one line; `section` is the object that was assigned to"
     err = e.errors(include_url=False)[0]
-    loc = [k for k,c in config_sections.items() if type(section) is c] + [str(o) for o in err['loc']]
+    inside = [k for k,c in config_sections.items() if type(section) is c]
+    loc = inside + [str(o) for o in err['loc']]
     ours = err.get('ctx', {}).get('error')
-    if len(loc)<2: return str(ours or err['msg'])  # a rule between keys, which names them
+    if len(loc)<2: return err['msg']
     key = _full_key('.'.join(loc[:2]))
     allowed = type_name(config_keys[key])
     if ours: allowed += f', {ours}'
@@ -382,7 +397,8 @@ def _flat(values):
     "Names and values, those of sections by their dotted names"
     for k,v in values.items():
         if k in config_sections and v is None: continue  # a section with nothing in it
-        if k in config_sections and isinstance(v, dict): yield from ((f'{k}.{n}', o) for n,o in v.items())
+        if k in config_sections and isinstance(v, dict):
+            yield from ((f'{k}.{n}', o) for n,o in v.items())
         else: yield str(k),v
 
 # %% ../nbs/00_config.ipynb #7d36167d

@@ -6,7 +6,7 @@
 __all__ = ['answer_mark', 'to_reply', 'to_prompt', 'to_messages', 'split_reply', 'has_format', 'read_number', 'read_answer',
            'same_answer', 'in_words', 'split_solution', 'to_row', 'row_error', 'question_key', 'contradictions',
            'filter_rows', 'answer_text', 'plain_words', 'read_choice', 'given_answer', 'score', 'load_function',
-           'call_function', 'own_judge', 'ngram_overlaps', 'fingerprint']
+           'call_function', 'own_judge']
 
 # %% ../nbs/01_data.ipynb #b453bf32
 import hashlib, re, unicodedata
@@ -85,20 +85,23 @@ def _vulgar(m):
     "`½` as ` 1/2`"
     return ' '+unicodedata.normalize('NFKC', m[0]).replace('⁄', '/')
 
+def _digit(m): return str(int(m[0]))
+def _over(m): return f'{m[1] or m[2]}/{m[3] or m[4]}'
+
 _rules = [ # What we look for, what it becomes, an example
-    (r'(?![0-9])\d',                    lambda m: str(int(m[0])),                       '১২'),
-    ('[¼-¾⅐-⅞]',                        _vulgar,                                        '2½'),
-    ('[−–‑]',                           '-',                                            '−7 degrees'),
-    (r'(?<=\d)\s*(?=\\[dt]?frac)',      ' ',                                            r'5\frac{1}{2}'),
-    (_frac,                             lambda m: f'{m[1] or m[2]}/{m[3] or m[4]}',     r'\frac{3}{4}, \frac12'),
-    (r'\{,\}',                          ',',                                            '1{,}080'),
-    (r'\\text\s*\{([^{}]*)\}',          r' \1 ',                                        r'\text{18 apples}'),
-    (_boxed,                            r' \1 ',                                        r'\boxed{42}'),
-    (r'\\[()\[\],;!]|[$¢-¥₠-⃏]|\\\$',   '',                                             r'-$5, \(18\)'),
-    (r'\\%',                            '%',                                            r'50\%'),
-    (r'\^\s*(?:\\circ|\{\s*\\circ\s*\})', '°',                                          r'90^\circ'),
-    (r'(?<=\d)\s*/\s*(?=\d)',           '/',                                            '3 / 4'),
-    (r'(?<![\d.,/])(\d+) +(\d+)/(\d+)', _improper,                                      '3 1/2 hours')]
+    (r'(?![0-9])\d',                      _digit,    '১২'),
+    ('[¼-¾⅐-⅞]',                          _vulgar,   '2½'),
+    ('[−–‑]',                             '-',       '−7 degrees'),
+    (r'(?<=\d)\s*(?=\\[dt]?frac)',        ' ',       r'5\frac{1}{2}'),
+    (_frac,                               _over,     r'\frac{3}{4}, \frac12'),
+    (r'\{,\}',                            ',',       '1{,}080'),
+    (r'\\text\s*\{([^{}]*)\}',            r' \1 ',   r'\text{18 apples}'),
+    (_boxed,                              r' \1 ',   r'\boxed{42}'),
+    (r'\\[()\[\],;!]|[$¢-¥₠-⃏]|\\\$',     '',        r'-$5, \(18\)'),
+    (r'\\%',                              '%',       r'50\%'),
+    (r'\^\s*(?:\\circ|\{\s*\\circ\s*\})', '°',       r'90^\circ'),
+    (r'(?<=\d)\s*/\s*(?=\d)',             '/',       '3 / 4'),
+    (r'(?<![\d.,/])(\d+) +(\d+)/(\d+)',   _improper, '3 1/2 hours')]
 
 # %% ../nbs/01_data.ipynb #1ae3e983
 def _plain(text):
@@ -210,7 +213,8 @@ def _rounds(digits, value):
     "Whether `digits` are `value` to six or more places, and `value` has no last one"
     places = len(digits.partition('.')[2])
     exact = len(re.sub(r'\D', '', digits).lstrip('0'))
-    if min(places, exact)<6 or 10**value.denominator.bit_length() % value.denominator==0: return False
+    if min(places, exact)<6 or 10**value.denominator.bit_length() % value.denominator==0:
+        return False
     return abs(Fraction(digits)-value) < Fraction(1, 10**places)
 
 # %% ../nbs/01_data.ipynb #442daacc
@@ -233,7 +237,8 @@ def _as_text(value, what, kinds=str):
     if isinstance(value, float): return f'{Decimal(str(value)):f}'  # without exponents
     text = str(value)
     if re.search(r'[\ud800-\udfff]', text):
-        raise TinyReasoningError(f'the {what} has half a character (a lone surrogate) in it: {shorten(text)}')
+        half = 'half a character (a lone surrogate)'
+        raise TinyReasoningError(f'the {what} has {half} in it: {shorten(text)}')
     return text.strip()
 
 # %% ../nbs/01_data.ipynb #d1f03cdb
@@ -248,7 +253,8 @@ def in_words(
 
 # %% ../nbs/01_data.ipynb #4bdee835
 _says = re.compile(r'.*\banswer(?:\s+is\b\s*:?|:)\s*', re.I)
-_tags = {'<|begin_of_thought|>':'<think>', '<|end_of_thought|>':'</think>', '<|begin_of_solution|>':'', '<|end_of_solution|>':''}
+_tags = {'<|begin_of_thought|>':'<think>', '<|end_of_thought|>':'</think>',
+    '<|begin_of_solution|>':'', '<|end_of_solution|>':''}
 
 _heading = r'(?i:(?:^|\n)[\s*#_]*final answer[\s*#_:]*)'
 
@@ -303,10 +309,13 @@ def to_row(
     "A row in our format; the answer is in digits, or as written where it isn't one number; what is not text is a `TinyReasoningError`"
     steps,final,_ = split_solution(_as_text(answer, 'answer', str|int|float))
     final = read_number(final) or final
-    reasoning = '\n'.join(filter(None, [_without_mark(_as_text(reasoning, 'reasoning'), final), steps]))
+    reasoning = _without_mark(_as_text(reasoning, 'reasoning'), final)
+    reasoning = '\n'.join(filter(None, [reasoning, steps]))
     reasoning = re.sub(rf'<<[^<>]*>>|{_heading}(?=\n|$)', '', reasoning).strip()
-    if 'think>' in reasoning: reasoning = re.sub(r'\n\n+', '\n', re.sub('</?think>', '\n', reasoning)).strip()
-    return dict(question=_as_text(question, 'question'), reasoning=reasoning, answer=final, **kwargs)
+    if 'think>' in reasoning:
+        reasoning = re.sub(r'\n\n+', '\n', re.sub('</?think>', '\n', reasoning)).strip()
+    return dict(question=_as_text(question, 'question'), reasoning=reasoning,
+        answer=final, **kwargs)
 
 # %% ../nbs/01_data.ipynb #8b2770b4
 def _in_last_line(row):
@@ -324,7 +333,8 @@ def row_error(
     if row.get('error'): return row['error']
     if not row['question'] or solution and not row['reasoning']: return 'empty'
     if not row['answer']: return 'without an answer'
-    if {'scorer','choices','judge'} & row.keys(): return None  # judged in another way than as numbers
+    # judged in another way than as numbers
+    if {'scorer','choices','judge'} & row.keys(): return None
     if _value(row['answer']) is None: return 'answer is not one number'
     if row['reasoning'] and not _in_last_line(row): return 'contradicts its answer'
 
@@ -360,7 +370,8 @@ def contradictions(
     "The questions to which `rows` give different answers"
     answers = {}
     for row in rows:
-        if not fault(row): answers.setdefault(question_key(row['question']), set()).add(_same_as(row['answer']))
+        if not fault(row):
+            answers.setdefault(question_key(row['question']), set()).add(_same_as(row['answer']))
     return {k for k,v in answers.items() if len(v)>1}
 
 # %% ../nbs/01_data.ipynb #e853f5a8
@@ -387,7 +398,8 @@ def filter_rows(
     for row,why,reason in _judged(rows, fault, unfit, at_once):
         key = question_key(row['question'])
         steps = ' '.join(row['reasoning'].split()) if several else ''
-        if why and not dropped[why]: log.info(f'Dropped, {why}: {shorten(row["question"])}, {shorten(row["answer"])}')
+        if why and not dropped[why]:
+            log.info(f'Dropped, {why}: {shorten(row["question"])}, {shorten(row["answer"])}')
         if why: pass
         elif steps in mine.get(key, ()): why = 'duplicate'
         elif key in seen and key not in mine: why = 'in another split'
@@ -480,7 +492,8 @@ def load_function(
     file = Path(path).expanduser()
     expect(path and file.is_file(), key, spec, 'a file and a function in it, such as my.py:judge')
     try: f = run_path(str(file)).get(name)
-    except Exception as e: raise ConfigError(f'{key}: {path} fails: {type(e).__name__}: {one_line(e)}') from e
+    except Exception as e:
+        raise ConfigError(f'{key}: {path} fails: {type(e).__name__}: {one_line(e)}') from e
     if not callable(f): raise ConfigError(f'{key}: {path} has no function {shorten(name)}')
     return f
 
@@ -495,7 +508,8 @@ def call_function(
     try: return float(f(text, {k:row.get(k, '') for k in ('question','reasoning','answer')}))
     except Exception as e:
         why = f'{type(e).__name__}: {one_line(e)}'
-        raise TinyReasoningError(f'{key}: {getattr(f, "__name__", "it")}({shorten(text, 60)}, row) fails: {why}') from e
+        call = f'{getattr(f, "__name__", "it")}({shorten(text, 60)}, row)'
+        raise TinyReasoningError(f'{key}: {call} fails: {why}') from e
 
 def own_judge(
     f, # From `load_function`
@@ -503,31 +517,3 @@ def own_judge(
 ): # Function of an answer
     "What `score` asks instead of comparing: `f`, held to 0 to 1"
     return lambda answer: min(max(call_function(f, 'data.scorer', answer, row), 0.), 1.)
-
-# %% ../nbs/01_data.ipynb #97cf7042
-def _runs(question, n):
-    "All runs of `n` words in `question`, with 0 for each number"
-    words = re.findall(r'\w+', re.sub(r'\d[\d.,]*', '0', question.lower()))
-    return [' '.join(words[i:i+n]) for i in range(len(words)-n+1)]
-
-# %% ../nbs/01_data.ipynb #ecbb930d
-def ngram_overlaps(
-    rows:list, # With a question
-    others:list, # With a question
-    n:int=13, # Words in a row
-)->list: # Triples: a row, one of the others, the first run of words they share
-    "The rows whose questions share `n` words in a row with a question of the others, whatever the numbers in them"
-    where = {}
-    for o in others:
-        for run in _runs(o['question'], n): where.setdefault(run, o)
-    shared = [(o, first(run for run in _runs(o['question'], n) if run in where)) for o in rows]
-    return [(o, where[run], run) for o,run in shared if run]
-
-# %% ../nbs/01_data.ipynb #cb5978e1
-def fingerprint(
-    rows # Rows from `to_row`
-)->str: # 16 hexadecimal digits
-    "Hash of the questions, solutions and answers, in order"
-    h = hashlib.sha256()
-    for o in rows: h.update('\x1f'.join([o['question'], o['reasoning'], o['answer'], '\n']).encode())
-    return h.hexdigest()[:16]

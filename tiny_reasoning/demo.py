@@ -53,7 +53,8 @@ class Column(w.VBox):
         self.reasoning,self.rest = w.HTML(),w.HTML()
         self.speed = w.HTML(_html('meta', 'waiting'))
         fold = w.HTML(to_xml(Details(Summary('Reasoning'), open=True), indent=False))
-        self.think = w.VBox([fold, self.reasoning], layout=dict(display='none')).add_class('tr-think')
+        self.think = w.VBox([fold, self.reasoning], layout=dict(display='none'))
+        self.think.add_class('tr-think')
         super().__init__([w.HTML(_html('name', title)), self.think, self.rest, self.speed])
         self.add_class('tr-reply')
 
@@ -93,12 +94,16 @@ class Controls(w.VBox):
         chat:Chat, # Whose models, longest reply and system prompt these are
     ):
         cfg,names = chat.cfg, {'Tuned':['tuned'], 'Base':['base'], 'Side by side':['base','tuned']}
-        self.models = w.ToggleButtons(options=[(k,v) for k,v in names.items() if set(v)<=set(chat.models)])
-        self.temperature = w.FloatSlider(0, min=0, max=1.5, step=0.1, description='Temperature', readout_format='.1f')
-        self.max_new = w.BoundedIntText(cfg.evaluation.max_new_tokens, min=1, max=4096, description='Max tokens')
+        there = [(k,v) for k,v in names.items() if set(v)<=set(chat.models)]
+        self.models = w.ToggleButtons(options=there)
+        self.temperature = w.FloatSlider(0, min=0, max=1.5, step=0.1, description='Temperature',
+            readout_format='.1f')
+        self.max_new = w.BoundedIntText(cfg.evaluation.max_new_tokens, min=1, max=4096,
+            description='Max tokens')
         self.max_new.add_class('tr-number')
         self.system = w.Text(cfg.data.system_prompt, description='System').add_class('tr-system')
-        super().__init__([w.HBox([self.models, self.temperature, self.max_new]).add_class('tr-wrap'), self.system])
+        first = w.HBox([self.models, self.temperature, self.max_new]).add_class('tr-wrap')
+        super().__init__([first, self.system])
 
     @property
     def how(self):
@@ -113,12 +118,15 @@ def measured_examples(
     n:int=3, # Test questions
 )->list: # Dicts of question and answer
     "The first `n` test questions that the adapter answered correctly, with sound steps; none where it was not measured"
-    try: same = read_eval(Path(output_dir)/'eval.json')['digests'].get('tuned')==adapter_digest(adapter_path)
+    try:
+        measured = read_eval(Path(output_dir)/'eval.json')['digests'].get('tuned')
+        same = measured==adapter_digest(adapter_path)
     except TinyReasoningError: return []
     return answered_correctly(output_dir)[:n] if same else []
 
 # %% ../nbs/05_demo.ipynb #037dcd6e
-_pens = dict(question='A shop sells 24 pens in May and twice as many in June. How many pens does it sell in both months?', answer='72')
+_pens = dict(answer='72', question='A shop sells 24 pens in May and twice as many in June. '
+    'How many pens does it sell in both months?')
 
 def example_problems(
     cfg:Config, # Section `data`
@@ -213,7 +221,8 @@ def _layout(self:ChatUI):
     words = '' if self.chat.problem else taught(self.chat.cfg.project.adapter_path)
     self.taught = w.HTML(_html('meta', words))
     note = [w.HTML(_html('meta', self.note))] if self.note else []
-    above = [w.HTML(f'<style>{css}</style>'), self.taught, self.controls, *note, Examples(self.examples, self.submit)]
+    above = [w.HTML(f'<style>{css}</style>'), self.taught, self.controls, *note,
+        Examples(self.examples, self.submit)]
     self.children = [*above, scroll, self.question, self.notice, self.status]
     self.add_class('tr-chat')
 
@@ -257,13 +266,16 @@ def submit(
     question = question.strip()
     if not question: return
     if self.thread and self.thread.is_alive():
-        self.notice.value = _html('notice', 'A reply is being written. Stop it, or wait, and send this again.')
+        self.notice.value = _html('notice',
+            'A reply is being written. Stop it, or wait, and send this again.')
         return
     self._busy(True)
     columns = {o:Column(o.capitalize()) for o in self.controls.models.value}
-    self.turns.children += (w.VBox([w.HTML(_html('user', question)), w.HBox(list(columns.values()))]),)
+    turn = w.VBox([w.HTML(_html('user', question)), w.HBox(list(columns.values()))])
+    self.turns.children += (turn,)
     self.question.text.value,self.halted = '',False
-    self.thread = threading.Thread(target=self._answer, args=(question, columns, self.controls.how), daemon=True)
+    args = question, columns, self.controls.how
+    self.thread = threading.Thread(target=self._answer, args=args, daemon=True)
     self.thread.start()
 
 # %% ../nbs/05_demo.ipynb #cf63d7c6

@@ -59,29 +59,33 @@ def provenance(
     shared = _union([o.templates for o in owns if o.dataset_name==d.dataset_name])
     test,unseen,warning = '','',''
     if known: test = '; none of the questions was trained on'
-    if known and d.dataset_name.endswith('gsm_symbolic') and all(o.dataset_name==d.dataset_name for o in owns):
+    same = known and all(o.dataset_name==d.dataset_name for o in owns)
+    if same and d.dataset_name.endswith('gsm_symbolic'):
         test = f'; they share {_templates(d.templates, shared)} with training, and no question'
     if overlaps:
         test += f'; {overlaps:,} questions of its training rows share 13 words in a row with one of them'
         if d.drop_overlaps: test += ', and were left out'
     if gym and d.unseen_task: unseen = f'{d.dataset_name} with {d.unseen_task}'
     elif gym:
-        never = known and all(o.templates and set(o.templates)<=set(d.templates or ()) for o in owns)
+        here = set(d.templates or ())
+        never = known and all(o.templates and set(o.templates)<=here for o in owns)
         unseen = f'{d.dataset_name}, templates that {"training never used" if never else "the test questions do not use"}'
     if 'gsm8k' in d.dataset_name.lower() and any('gsm_symbolic' in o.dataset_name for o in owns):
-        warning = ('An adapter was trained on gsm_symbolic, whose templates were written from GSM8K test problems: '
-                   'its accuracy does not count.')
+        warning = ('An adapter was trained on gsm_symbolic, '
+            'whose templates were written from GSM8K test problems: its accuracy does not count.')
     return dict(test=visible(source+test), unseen=visible(unseen), warning=warning)
 
 # %% ../nbs/04_eval.ipynb #e39a0dce
 def _differences(cfg, own):
     "Which settings of base, data and prompt were others in training"
-    pairs = [(f'{s}.{k}', getattr(getattr(own, s), k), getattr(getattr(cfg, s), k))
-             for s,ks in dict(model=['name'], data=['dataset_name','subset','task','system_prompt']).items() for k in ks]
-    return [visible(f'{k} was {shorten(a)} in training, and is {shorten(b)} here') for k,a,b in pairs if a!=b]
+    keys = [('model','name'), *(('data', k) for k in ('dataset_name','subset','task','system_prompt'))]
+    pairs = [(f'{s}.{k}', getattr(getattr(own, s), k), getattr(getattr(cfg, s), k)) for s,k in keys]
+    return [visible(f'{k} was {shorten(a)} in training, and is {shorten(b)} here')
+        for k,a,b in pairs if a!=b]
 
 # %% ../nbs/04_eval.ipynb #c62bf1a9
-_boxed = r'Please reason step by step, and put your final answer within \boxed{}.'  # as Qwen asks its models
+# as Qwen asks its models
+_boxed = r'Please reason step by step, and put your final answer within \boxed{}.'
 _in_words = f'Think step by step between <think> and </think>. Then write {answer_mark} and the number alone.'
 
 def openings(
@@ -91,7 +95,8 @@ def openings(
     "Ways to ask that need no training, all of them different"
     def system(text): return to_prompt('', text)[:-1]
     shown = [to_messages(o, '') for o in examples if o['reasoning']]
-    res = {'own':system(system_prompt)} | {k:system(load_config(k).data.system_prompt) for k in presets}
+    theirs = {k:system(load_config(k).data.system_prompt) for k in presets}
+    res = {'own':system(system_prompt)} | theirs
     res |= {'boxed':system(_boxed), 'format in words':system(_in_words)}
     res[f'{len(shown)}-shot'] = res['own'] + [m for o in shown for m in o['prompt']+o['completion']]
     return {k:v for i,(k,v) in enumerate(res.items()) if v not in list(res.values())[:i]}
@@ -116,11 +121,14 @@ def try_prompts(
     e:EvaluationConfig, # Longest reply and batch
 )->dict: # best: a name; questions; accuracy: name -> right, accuracy, low, high
     "How base does with each prompt; the first of the best ones is chosen by flexible accuracy"
-    opened = {k:v for k,v in opened.items() if k=='own' or _fits(model, tokenizer, _question(v, rows[0]), e.max_new_tokens)}
+    opened = {k:v for k,v in opened.items()
+        if k=='own' or _fits(model, tokenizer, _question(v, rows[0]), e.max_new_tokens)}
     prompts = [_question(v, o) for v in opened.values() for o in rows]
-    replies = iter(generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, 'base, prompts'))
-    shares = {k:share_of(sum(score(o, next(replies)['text'])==1 for o in rows), len(rows)) for k in opened}
-    return dict(best=max(shares, key=lambda k: shares[k]['right']), questions=len(rows), accuracy=shares)
+    replies = iter(generate(model, tokenizer, prompts, e.max_new_tokens,
+        e.batch_size, 'base, prompts'))
+    right = {k:sum(score(o, next(replies)['text'])==1 for o in rows) for k in opened}
+    shares = {k:share_of(n, len(rows)) for k,n in right.items()}
+    return dict(best=max(right, key=right.get), questions=len(rows), accuracy=shares)
 
 # %% ../nbs/04_eval.ipynb #dd6152f3
 def question_form(
@@ -130,9 +138,11 @@ def question_form(
     "How questions are asked: by our own prompt, or as lm-evaluation-harness asks GSM8K; raises `TinyReasoningError`"
     n,shown = cfg.evaluation.harness_shots, [o for o in examples if o['reasoning']]
     if n is None: return partial(_question, to_prompt('', cfg.data.system_prompt)[:-1])
-    if len(shown)<n: raise TinyReasoningError(f'evaluation.harness_shots: {n} asked for, and {len(shown)} training rows have a solution')
+    expect(n<=len(shown), 'evaluation.harness_shots', n,
+        f'at most {len(shown)}, the training rows with a solution')
     def user(o): return dict(role='user', content=f'Question: {o["question"]}\nAnswer:')
-    turns = [m for o in shown[:n] for m in (user(o), dict(role='assistant', content=to_solution(o)))]
+    turns = [m for o in shown[:n]
+        for m in (user(o), dict(role='assistant', content=to_solution(o)))]
     return lambda row: [*turns, user(row)]
 
 # %% ../nbs/04_eval.ipynb #c12e5cb7
@@ -140,11 +150,13 @@ def _answers(model, tokenizer, rows, cfg, name, question, reasoning):
     "A model's verdicts on `rows`, with samples where asked for, and the seconds its greedy replies took"
     start,e = time.time(), cfg.evaluation
     prompts = [question(o) for o in rows]
-    def ask(desc, **kwargs): return generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, visible(desc), **kwargs)
+    def ask(desc, **kwargs):
+        return generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, visible(desc), **kwargs)
     verdicts = judge(rows, ask(name), e.harness_shots is not None, reasoning)
     seconds = time.time()-start
     if not e.samples: return verdicts, seconds
-    drawn = ask(f'{name}, sampled', n=e.samples, temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed)
+    drawn = ask(f'{name}, sampled', n=e.samples, temperature=e.temperature, top_p=e.top_p,
+        seed=cfg.project.seed)
     drawn = drawn if e.samples>1 else [[o] for o in drawn]
     return [v | dict(samples=s) for v,s in zip(verdicts, sampled(rows, drawn))], seconds
 
@@ -161,7 +173,8 @@ def _predictions(sets, asked):
 # %% ../nbs/04_eval.ipynb #119c4631
 def _collected(sets, asked):
     "Predictions, and seconds and tokens a second by model, from what `_answers` gave for each"
-    speed = {k:dict(seconds=round(s, 1), tokens_per_second=round(sum(o['tokens'] for o in v)/s, 1)) for k,(v,s) in asked.items()}
+    tokens = {k:sum(o['tokens'] for o in v) for k,(v,_) in asked.items()}
+    speed = {k:dict(seconds=round(s, 1), tokens_per_second=round(tokens[k]/s, 1)) for k,(_,s) in asked.items()}
     return _predictions(sets, {k:v for k,(v,_) in asked.items()}), speed
 
 # %% ../nbs/04_eval.ipynb #b2cfc9f4
@@ -177,7 +190,8 @@ def measure(
 )->tuple: # predictions, and seconds and tokens a second by model
     "Base and each adapter on the same questions"
     rows,own = [o for rs in sets.values() for o in rs], question_form(cfg, examples)
-    def ask(model, name, question=own, data=cfg.data): return _answers(model, tokenizer, rows, cfg, name, question, data.reasoning)
+    def ask(model, name, question=own, data=cfg.data):
+        return _answers(model, tokenizer, rows, cfg, name, question, data.reasoning)
     asked = {'base':ask(model, 'base')}
     if best is not None: asked[best_prompt] = ask(model, best_prompt, partial(_question, best))
     for name,path in adapters.items():
@@ -196,10 +210,13 @@ def new_questions(
     for name in ('test','unseen'):
         rows = [o for o in splits[name] if question_key(o['question']) not in seen]
         left = len(splits[name])-len(rows)
-        if left: log.warning(f'{name}: {left} of {len(splits[name])} questions left out, as an adapter was trained on them')
+        if left:
+            log.warning(f'{name}: {left} of {len(splits[name])} questions left out, '
+                'as an adapter was trained on them')
         if rows: sets[name] = rows
     if 'test' in sets: return sets
-    raise TinyReasoningError('No test questions: raise --test_samples, or change the seed if an adapter was trained on all of them')
+    raise TinyReasoningError('No test questions: raise --test_samples, '
+        'or change the seed if an adapter was trained on all of them')
 
 # %% ../nbs/04_eval.ipynb #b98a677c
 def name_adapters(
@@ -213,7 +230,7 @@ def name_adapters(
     names = [o.relative_to(top).as_posix() for o in runs]
     taken = ['base', best_prompt, 'compared', 'set', 'question', 'gold']
     twice = [o for o,n in Counter(names).items() if n>1 or o in taken]
-    if twice: raise ConfigError(f'adapters: {twice[0]!r} does not tell an adapter apart; give other folders')
+    expect(not twice, 'adapters', twice, 'folders whose names tell them apart')
     return dict(zip(names, paths))
 
 # %% ../nbs/04_eval.ipynb #44fbcffb
@@ -227,16 +244,19 @@ def _find_adapters(paths, model_name):
 def _how_asked(e):
     "In words, how questions are asked, where not by our own prompt"
     if e.harness_shots is None: return {}
-    return dict(asked=f'Asked as lm-evaluation-harness asks GSM8K, {e.harness_shots or "zero"}-shot, through the chat template')
+    return dict(asked='Asked as lm-evaluation-harness asks GSM8K, '
+        f'{e.harness_shots or "zero"}-shot, through the chat template')
 
 # %% ../nbs/04_eval.ipynb #a08aa520
 def _facts(cfg):
     "What was measured, and where"
     d,e = cfg.data,cfg.evaluation
-    sampling = dict(temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed) if e.samples else None
+    sampling = dict(temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed)
     return dict(name=cfg.project.name, model=cfg.model.name, load_in_4bit=cfg.model.load_in_4bit,
-                data=dict(name=d.dataset_name, subset=d.subset, split=d.test_split), date=str(date.today()), device=device_name(),
-                peak_memory_gb=round(memory_used(peak=True), 2), max_new_tokens=e.max_new_tokens, sampling=sampling, **_how_asked(e))
+        data=dict(name=d.dataset_name, subset=d.subset, split=d.test_split),
+        date=str(date.today()), device=device_name(),
+        peak_memory_gb=round(memory_used(peak=True), 2), max_new_tokens=e.max_new_tokens,
+        sampling=sampling if e.samples else None, **_how_asked(e))
 
 # %% ../nbs/04_eval.ipynb #e9edf842
 def _sources(cfg, adapters, splits, seen):
@@ -244,7 +264,8 @@ def _sources(cfg, adapters, splits, seen):
     owns = {k:trained_with(o) for k,o in adapters.items()}
     known = [own if seen[k] else None for k,own in owns.items()]
     differs = [f'{visible(k)}: {o}' for k,own in owns.items() if own for o in _differences(cfg, own)]
-    sources = provenance(cfg, known, splits.set_aside, len(splits.shared)) | dict(differs='; '.join(differs))
+    sources = provenance(cfg, known, splits.set_aside, len(splits.shared))
+    sources['differs'] = '; '.join(differs)
     for o in (sources['warning'], sources['differs']):
         if o: log.warning(o)
     return sources
@@ -273,12 +294,15 @@ def _evaluate(cfg, adapters, splits=None):
     sets = new_questions(splits, set().union(*seen.values()))
     sources = _sources(cfg, adapters, splits, seen)
     if len(adapters)>1:
-        for path in adapters.values():  # so that we hear of a broken one now, not after the others were measured
+        # so that we hear of a broken one now, not after the others were measured
+        for path in adapters.values():
             with with_adapter(model, path): pass
     tried,best = _best_opening(model, tokenizer, splits, cfg)
     preds,speed = measure(model, tokenizer, sets, cfg, adapters, digests, best, splits.train)
-    found = dict(adapters={k:str(o) for k,o in adapters.items()}, digests=digests, sources=sources, prompts=tried)
-    return _facts(cfg) | found | dict(sets=sets_of(preds), speed=speed, predictions_sha256=predictions_digest(preds)), preds
+    found = dict(adapters={k:str(o) for k,o in adapters.items()}, digests=digests,
+        sources=sources, prompts=tried)
+    return _facts(cfg) | found | dict(sets=sets_of(preds), speed=speed,
+        predictions_sha256=predictions_digest(preds)), preds
 
 # %% ../nbs/04_eval.ipynb #eeac80ba
 def name_models(
@@ -290,7 +314,8 @@ def name_models(
         if not path.exists(): return o
         path = path.resolve()
         return path.parent.name if path.name=='lora_adapter' else path.name
-    names,taken = [short(o) for o in specs], {'base', best_prompt, 'tuned', 'compared','set','question','gold'}
+    names = [short(o) for o in specs]
+    taken = {'base', best_prompt, 'tuned', 'compared', 'set', 'question', 'gold'}
     if len({*names})<len(names) or taken & {*names}: names = list(specs)
     expect(len(specs)>1 and len({*names})==len(names), 'models', list(specs), 'two models or more')
     return dict(zip(names, specs))
@@ -301,9 +326,11 @@ def base_of(
 )->str: # As in `model.name`
     "The model that the adapter was trained on; raises `TinyReasoningError`"
     own = trained_with(path)
-    name = own.model.name if own else read_json(Path(path)/'adapter_config.json', dict).get('base_model_name_or_path')
+    if own: return own.model.name
+    name = read_json(Path(path)/'adapter_config.json', dict).get('base_model_name_or_path')
     if name: return name
-    raise TinyReasoningError(f"{str(path)!r} does not say which model it is for: its adapter_config.json has no base_model_name_or_path")
+    raise TinyReasoningError(f"{str(path)!r} does not say which model it is for: "
+        "its adapter_config.json has no base_model_name_or_path")
 
 @contextmanager
 def open_any(
@@ -333,20 +360,24 @@ def measure_models(
             splits = splits or make_splits(cfg, tokenizer, problems)
             sets = new_questions(splits, seen)
             rows = [o for rs in sets.values() for o in rs]
-            asked[name] = _answers(model, tokenizer, rows, cfg, name, question_form(cfg, splits.train), cfg.data.reasoning)
+            asked[name] = _answers(model, tokenizer, rows, cfg, name,
+                question_form(cfg, splits.train), cfg.data.reasoning)
         del model
         clear_device_cache(garbage_collection=True)
     return splits, *_collected(sets, asked)
 
 def _evaluate_models(cfg, models, splits=None):
     "As `_evaluate`, of whole models"
-    adapters = {k:Path(o).expanduser() for k,o in models.items() if has_adapter(Path(o).expanduser())}
+    adapters = {k:Path(o).expanduser()
+        for k,o in models.items() if has_adapter(Path(o).expanduser())}
     digests = {k:adapter_digest(o) for k,o in adapters.items()}
     splits,preds,speed = measure_models(cfg, models, splits)
     trained = [trained_with(adapters[k]) if k in adapters else None for k in models]
     sources = provenance(cfg, trained, splits.set_aside, len(splits.shared)) | dict(differs='')
-    found = dict(model=', '.join(models.values()), models=models, adapters={}, digests=digests, sources=sources, prompts=None)
-    return _facts(cfg) | found | dict(sets=sets_of(preds), speed=speed, predictions_sha256=predictions_digest(preds)), preds
+    found = dict(model=', '.join(models.values()), models=models, adapters={}, digests=digests,
+        sources=sources, prompts=None)
+    return _facts(cfg) | found | dict(sets=sets_of(preds), speed=speed,
+        predictions_sha256=predictions_digest(preds)), preds
 
 # %% ../nbs/04_eval.ipynb #ec919242
 def _final(r):
@@ -364,7 +395,9 @@ def track(
     if where not in ('trackio','wandb'): return
     tracker = import_module(where)
     tracker.init(project='tiny_reasoning', name=result['name'])
-    tracker.log({f'{s}/{k}/{o}':r[k][o]['accuracy'] for s,r in result['sets'].items() for k in models_of(r) for o in ('flexible','strict')})
+    tracker.log({
+        f'{s}/{k}/{o}':r[k][o]['accuracy']
+        for s,r in result['sets'].items() for k in models_of(r) for o in ('flexible','strict')})
     tracker.finish()
 
 # %% ../nbs/04_eval.ipynb #2541ca0f
@@ -382,12 +415,14 @@ def evaluate(
     splits=None, # From `make_splits`, where you have them already
 )->dict: # Contents of `eval.json`
     "Measure base and tuned on the same questions; write eval.json, predictions.jsonl and report.html"
-    if sum(map(bool, (base_only, adapters, models)))>1: raise ConfigError('base_only, adapters, models: give one of them')
+    given = [k for k,v in dict(base_only=base_only, adapters=adapters, models=models).items() if v]
+    expect(len(given)<2, 'evaluate', given, 'one of them')
     if cfg.evaluation.samples: check_counts(samples=cfg.evaluation.samples)
     log.info(f'Starting evaluation of {cfg.project.name}')
     cfg = for_this_machine(cfg, unsloth='unsloth' in sys.modules)
+    f,found = _evaluate, {}
     if models: f,found = _evaluate_models, name_models(models)
-    else: f,found = _evaluate, {} if base_only else _find_adapters(adapters or [cfg.project.adapter_path], cfg.model.name)
+    elif not base_only: found = _find_adapters(adapters or [cfg.project.adapter_path], cfg.model.name)
     if not processes().is_main_process: return f(cfg, found, splits)[0]
     out = writable(cfg.project.output_dir, 'project.output_dir')
     with lock_folder(out, doing='evaluation'):

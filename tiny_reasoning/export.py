@@ -58,7 +58,8 @@ def kl_divergence(
     def one(x, y):
         p,q = x.log_softmax(-1),y.log_softmax(-1)
         return (p.exp()*(p-q)).sum(-1), (x-y).abs().max()
-    kl,far = zip(*map(one, a, b))  # reply by reply: all of them with a large vocabulary take gigabytes
+    # reply by reply: all of them with a large vocabulary take gigabytes
+    kl,far = zip(*map(one, a, b))
     return dict(kl=float(torch.cat(kl).mean()), logits=float(torch.stack(far).max()))
 
 # %% ../nbs/04d_export.ipynb #1ee09d82
@@ -80,7 +81,8 @@ def proof_rows(
 )->list:
     "The questions that an exported model has to answer; raises `TinyReasoningError` where there is none"
     res = [o for o in rows if question_key(o['question']) not in seen]
-    if not res: raise TinyReasoningError('No test questions to prove the export with: raise --test_samples')
+    if not res:
+        raise TinyReasoningError('No test questions to prove the export with: raise --test_samples')
     return res[:n]
 
 # %% ../nbs/04d_export.ipynb #3edb96eb
@@ -93,7 +95,8 @@ def reference_outputs(
     replies:list=None, # Texts at which to take the logits; its own unless given
 )->tuple: # replies, logits
     "What `model` replies to `prompts`, and its logits there"
-    own = [o['text'] for o in generate(model, tokenizer, prompts, max_new_tokens, batch_size, 'Checking')]
+    own = [o['text'] for o in generate(model, tokenizer, prompts, max_new_tokens,
+        batch_size, 'Checking')]
     return own, next_logits(model, tokenizer, prompts, replies or own)
 
 # %% ../nbs/04d_export.ipynb #ed4e6f15
@@ -109,12 +112,15 @@ def verify(
     batch_size:int=None, # Replies side by side; as many as fit unless given
 )->dict: # questions, same, kl, logits
     "Compare an exported model with the adapter; raises `TinyReasoningError` where they are too far apart"
-    replies,logits = reference_outputs(model, tokenizer, prompts, max_new_tokens, batch_size, want[0])
+    replies,logits = reference_outputs(model, tokenizer, prompts, max_new_tokens,
+        batch_size, want[0])
     same = sum(a==b for a,b in zip(want[0], replies))
     res = dict(questions=len(prompts), same=same, **kl_divergence(want[1], logits))
-    text = (f"{name}: {same} of {len(prompts)} replies are the adapter's; divergence {res['kl']:.2g}, "
+    text = (f"{name}: {same} of {len(prompts)} replies are the adapter's; "
+        f"divergence {res['kl']:.2g}, "
             f"logits at most {res['logits']:.2g} apart")
-    if not res['kl']<=max_kl: raise TinyReasoningError(f'{text}. More than {max_kl} is another model: not exported')
+    if not res['kl']<=max_kl:
+        raise TinyReasoningError(f'{text}. More than {max_kl} is another model: not exported')
     log.info(text)
     return res
 
@@ -141,7 +147,8 @@ def open_merged(
 )->tuple: # model, tokenizer
     "What transformers makes of `folder`, with prompts padded on the left as `generate` needs them"
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    with quiet_loading(): model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(pick_device())
+    with quiet_loading():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(pick_device())
     return model, AutoTokenizer.from_pretrained(folder, padding_side='left')
 
 # %% ../nbs/04d_export.ipynb #e5c4321f
@@ -154,9 +161,10 @@ def prove_gguf(
 )->dict: # questions, same, kl, logits, texts
     "Read a GGUF file back and `verify` it; raises `TinyReasoningError`"
     texts,far = check_tokenizer(path, tokenizer),read_gguf(path, model)
-    if far<=gguf_quants[kind]: return verify(path.name, model, tokenizer, **asked) | dict(texts=texts)
+    if far<=gguf_quants[kind]:
+        return verify(path.name, model, tokenizer, **asked) | dict(texts=texts)
     raise TinyReasoningError(f'{path.name}: a weight is off by {far:.2g} of the largest in its matrix, '
-                             f'more than {kind} explains: not exported')
+        f'more than {kind} explains: not exported')
 
 # %% ../nbs/04d_export.ipynb #ac00000a
 def write_ollama(
@@ -179,13 +187,16 @@ def check_dest(
     dest, # Folder for the export
 )->Path: # Absolute, and without links
     "Raise a `TinyReasoningError` where `dest` cannot be exchanged for a new export: it holds something else, or is a mount point"
-    with explain(f'dest: cannot use {shorten(str(dest))}', OSError, ValueError, RuntimeError, error=ConfigError):
+    with explain(f'dest: cannot use {shorten(str(dest))}', OSError, ValueError, RuntimeError,
+        error=ConfigError):
         path = Path(dest).expanduser().resolve()
         there = {o.name for o in path.iterdir()} if path.exists() else set()
     other = sorted(there - {'.tiny_reasoning.lock'}, key=lambda o: (o.startswith('.'), o))
     if other and 'export.json' not in there:
-        raise TinyReasoningError(f'{str(dest)!r} holds {shorten(other[0])} and no export: choose another folder with --dest')
-    if os.path.ismount(path): raise ConfigError(f'dest: {str(dest)!r} is where a disk is mounted; give a folder in it')
+        raise TinyReasoningError(f'{str(dest)!r} holds {shorten(other[0])} and no export: '
+            'choose another folder with --dest')
+    expect(not os.path.ismount(path), 'dest', str(dest),
+        'a folder in it, since a disk is mounted there')
     writable(path.parent, 'dest')
     return path
 
@@ -210,7 +221,9 @@ def check_room(
 ):
     "Raise a `TinyReasoningError` where the disk has no room for `n` bytes"
     free = shutil.disk_usage(folder).free
-    if free<n: raise TinyReasoningError(f'No room in {str(folder)!r}: the export takes {n/1e9:.1f} GB, and {free/1e9:.1f} GB are free')
+    if free<n:
+        raise TinyReasoningError(f'No room in {str(folder)!r}: the export takes {n/1e9:.1f} GB, '
+            f'and {free/1e9:.1f} GB are free')
 
 # %% ../nbs/04d_export.ipynb #ac000016
 def gguf_kinds(
@@ -220,7 +233,7 @@ def gguf_kinds(
     "The GGUF formats that were asked for; raises `ConfigError`"
     expect(to in ('merged','gguf','adapter'), 'to', to, 'merged | gguf | adapter')
     for o in quants or (): expect(o in gguf_quants, 'quants', o, ' | '.join(gguf_quants))
-    if quants and to!='gguf': raise ConfigError('quants: they are formats of GGUF; add --to gguf')
+    expect(to=='gguf' or not quants, 'quants', quants, 'none without --to gguf')
     return list(dict.fromkeys(quants or ('f16','q8_0'))) if to=='gguf' else []
 
 # %% ../nbs/04d_export.ipynb #ac000018
@@ -247,7 +260,7 @@ def _merge(part, cfg, path, kinds):
     check_room(part, model.num_parameters()*(2+2*len(kinds))+50_000_000)
     rows = proof_rows(make_splits(cfg, tokenizer).test, seen_questions(path))
     asked = dict(prompts=[to_prompt(o['question'], cfg.data.system_prompt) for o in rows],
-                 max_new_tokens=cfg.evaluation.max_new_tokens, batch_size=cfg.evaluation.batch_size)
+        max_new_tokens=cfg.evaluation.max_new_tokens, batch_size=cfg.evaluation.batch_size)
     model = load_adapter(model, path)
     want = reference_outputs(model, tokenizer, **asked)
     save_merged(model.merge_and_unload(), tokenizer, part, _dtype(cfg.model))
@@ -258,14 +271,16 @@ def _prove(part, m, asked):
     "`verify` the folder `part` in the dtype that was written"
     dtype,other = _dtype(m),'float16' if m.dtype=='bfloat16' else 'bfloat16'
     try: return {dtype:verify(dtype, *open_merged(part), **asked)}
-    except TinyReasoningError as e: raise TinyReasoningError(f'{e}. Try --model.dtype {other}') from None
+    except TinyReasoningError as e:
+        raise TinyReasoningError(f'{e}. Try --model.dtype {other}') from None
 
 # %% ../nbs/04d_export.ipynb #ac00001f
 def _write_ggufs(part, cfg, kinds, asked):
     "Write GGUF files of `kinds` and a Modelfile into the folder `part`, without files whose proof fails; what `verify` found"
     proofs,failed = {},None
     for k in kinds:
-        file,(model,tokenizer) = part/f'{file_name(cfg.project.name)}-{k}.gguf',open_merged(part, 'float32')
+        file = part/f'{file_name(cfg.project.name)}-{k}.gguf'
+        model,tokenizer = open_merged(part, 'float32')
         write_gguf(part, file, k, cfg.project.name)
         try: proofs[f'GGUF {k}'],last = prove_gguf(file, k, model, tokenizer, **asked),file.name
         except TinyReasoningError as e:
@@ -295,10 +310,13 @@ def _describe(part, cfg, path, digest, proofs, repo):
         if run and (out/o).is_file(): shutil.copy(out/o, part)
     for name,text in benchmark_file(result).items(): atomic_write_text(part/name, text)
     write_json(part/'export.json', dict(
-        name=cfg.project.name, model=public_name(m.name), load_in_4bit=m.load_in_4bit, dtype=_dtype(m),
-        system_prompt=cfg.data.system_prompt, adapter=digest, tiny_reasoning=__version__, proofs=proofs))
-    card = model_card(cfg.project.name, m, trained_with(path), result, run, proofs, [o.name for o in part.iterdir()], repo,
-                      example_question(out, result), cfg.data.system_prompt, cfg.evaluation.max_new_tokens)
+        name=cfg.project.name, model=public_name(m.name),
+        load_in_4bit=m.load_in_4bit, dtype=_dtype(m),
+        system_prompt=cfg.data.system_prompt, adapter=digest,
+        tiny_reasoning=__version__, proofs=proofs))
+    card = model_card(cfg.project.name, m, trained_with(path), result, run, proofs,
+        [o.name for o in part.iterdir()], repo,
+        example_question(out, result), cfg.data.system_prompt, cfg.evaluation.max_new_tokens)
     atomic_write_text(part/'README.md', str(card))
 
 # %% ../nbs/04d_export.ipynb #9c1aaa42
@@ -308,9 +326,11 @@ def public_config(
     cfg:Config, # Of a training
 )->Config:
     "`cfg` as strangers may read it: without paths of your machine, and without functions of yours"
-    d,model = cfg.data, replace(cfg.model, name=cfg.model.name if cfg.model.name==embedded else public_name(cfg.model.name))
-    return replace(cfg, project=replace(cfg.project, output_dir='outputs', adapter_path='outputs/lora_adapter'), model=model,
-        lora=replace(cfg.lora, init=None), data=replace(d, dataset_name=public_name(d.dataset_name), scorer=None),
+    name = cfg.model.name if cfg.model.name==embedded else public_name(cfg.model.name)
+    return replace(cfg,
+        project=replace(cfg.project, output_dir='outputs', adapter_path='outputs/lora_adapter'),
+        model=replace(cfg.model, name=name), lora=replace(cfg.lora, init=None),
+        data=replace(cfg.data, dataset_name=public_name(cfg.data.dataset_name), scorer=None),
         grpo=replace(cfg.grpo, rewards=None, pass_rates=None))
 
 def copy_adapter(
@@ -318,7 +338,8 @@ def copy_adapter(
     dest, # An empty folder
 ):
     "Put into `dest` what others need of the adapter in `path`"
-    for o in sorted({f for p in _for_peft for f in Path(path).glob(p) if f.is_file()}): shutil.copyfile(o, Path(dest)/o.name)
+    for o in sorted({f for p in _for_peft for f in Path(path).glob(p) if f.is_file()}):
+        shutil.copyfile(o, Path(dest)/o.name)
     own = trained_with(path)
     if not own: return
     name_base(dest, public_base(own.model.name))
@@ -337,13 +358,6 @@ def _export(cfg, path, to, kinds, dest, repo):
         swap_in(part, dest)
     return names
 
-# %% ../nbs/04d_export.ipynb #ac000031
-def _check_adapter(cfg):
-    "The adapter's folder, which has its weights and is for this model"
-    path = check_adapter(cfg.project.adapter_path, cfg.model.name)
-    if (path/'adapter_model.safetensors').is_file(): return path
-    raise TinyReasoningError(f'Cannot load the adapter in {str(path)!r}: it has no adapter_model.safetensors')
-
 # %% ../nbs/04d_export.ipynb #ac000020
 def export(
     cfg:Config, # Model, data and where the adapter is
@@ -354,7 +368,7 @@ def export(
 )->Path: # The folder
     "Merge base and adapter, prove that the model answers as they do, and describe it, or copy the adapter; raises `TinyReasoningError`"
     from safetensors import SafetensorError
-    kinds,path = gguf_kinds(to, quants),_check_adapter(cfg)
+    kinds,path = gguf_kinds(to, quants), check_adapter(cfg.project.adapter_path, cfg.model.name)
     dest = check_dest(dest or Path(cfg.project.output_dir)/'export')
     if kinds: check_early(cfg.model.name)
     api = hub_api(push) if push else None

@@ -77,7 +77,8 @@ def read_json(
     "What is in the JSON file at `path`, by `from_json`; a `TinyReasoningError` where there is no such file"
     path = Path(path)
     if not path.is_file(): raise TinyReasoningError(f'No file {str(path)!r}')
-    with explain(f'Cannot read {str(path)!r}', OSError): return from_json(path.read_bytes(), kind, str(path))
+    with explain(f'Cannot read {str(path)!r}', OSError):
+        return from_json(path.read_bytes(), kind, str(path))
 
 # %% ../nbs/00a_files.ipynb #ec1b7d68
 def usual_mode(
@@ -121,8 +122,10 @@ def _acquire(folder, doing):
     try: lock.acquire(timeout=0)
     except Timeout:
         who = visible(_holder(path))
-        raise TinyReasoningError(f'{str(folder)!r} is in use by {who}: wait for it, or choose another folder') from None
-    me = dict(pid=os.getpid(), host=socket.gethostname(), doing=doing, since=time.strftime('%H:%M:%S'))
+        raise TinyReasoningError(f'{str(folder)!r} is in use by {who}: wait for it, '
+            'or choose another folder') from None
+    me = dict(pid=os.getpid(), host=socket.gethostname(), doing=doing,
+        since=time.strftime('%H:%M:%S'))
     path.write_text(json.dumps(me))
     return lock
 

@@ -35,11 +35,13 @@ def unpermute_rope(
     return w.reshape(heads, -1, 2, *w.shape[1:]).swapaxes(1, 2).reshape(w.shape)
 
 # %% ../nbs/04b_gguf.ipynb #aa00000c
-gguf_families = dict(llama='llama', qwen2='qwen2') # transformers' `model_type` -> llama.cpp's architecture
+# transformers' `model_type` -> llama.cpp's architecture
+gguf_families = dict(llama='llama', qwen2='qwen2')
 
 # %% ../nbs/04b_gguf.ipynb #aa00000d
 _scale = 2**-10 # The scale is rounded as well, to float16
-gguf_quants = dict(f16=2**-11, q8_0=1/254+_scale, q5_1=1/31+_scale, q5_0=1/16+_scale, q4_0=1/8+_scale
+gguf_quants = dict(f16=2**-11, q8_0=1/254+_scale, q5_1=1/31+_scale,
+    q5_0=1/16+_scale, q4_0=1/8+_scale
     ) # Format -> how far rounding may move a weight, as a share of the largest in its matrix
 
 # %% ../nbs/04b_gguf.ipynb #49c5da41
@@ -70,7 +72,8 @@ def gguf_name(
 )->str: # In GGUF
     "What llama.cpp calls a weight"
     arch = gguf_families[config.model_type]
-    return _name_map(arch, config.num_hidden_layers).get_name(name, try_suffixes=('.weight','.bias'))
+    names = _name_map(arch, config.num_hidden_layers)
+    return names.get_name(name, try_suffixes=('.weight','.bias'))
 
 # %% ../nbs/04b_gguf.ipynb #aa000013
 def rope_heads(
@@ -85,7 +88,7 @@ def rope_heads(
 # %% ../nbs/04b_gguf.ipynb #aa000015
 _gpt2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
 _qwen2 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 pre_tokenizers = { # llama.cpp's name -> expressions that cut a text, one after the other
     'smollm': [r'\p{N}', _gpt2],
     'qwen2': [_qwen2],
@@ -124,9 +127,11 @@ def gguf_vocab(
     return [names.get(i, f'[PAD{i}]') for i in range(n)], [kind(i) for i in range(n)]
 
 # %% ../nbs/04b_gguf.ipynb #aa000018
-_snippets = ['\n', '\n\n', '\t', ' ', '  ', '   ', '7', '42', '365', '1024', 'word', ' Word', "'s", "'LL", '!', '...', ' ="',
-             'é', '日本', 'ß', '🦙']
-tricky = [a+b+c for a in _snippets for b in _snippets for c in ('', 'x', ' 1')] # Texts on which tokenizers differ
+_snippets = [
+    '\n', '\n\n', '\t', ' ', '  ', '   ', '7', '42', '365', '1024',
+    'word', ' Word', "'s", "'LL", '!', '...', ' ="', 'é', '日本', 'ß', '🦙']
+# Texts on which tokenizers differ
+tricky = [a+b+c for a in _snippets for b in _snippets for c in ('', 'x', ' 1')]
 
 # %% ../nbs/04b_gguf.ipynb #d3ee5e6e
 def find_pre_tokenizer(
@@ -138,22 +143,26 @@ def find_pre_tokenizer(
     special = [o.content for o in tokenizer.added_tokens_decoder.values()]
     want = tokenizer(tricky, add_special_tokens=False).input_ids
     for pre in pre_tokenizers if merges else ():
-        got = as_llama_cpp(tokens, merges, special, pre).encode_batch(tricky, add_special_tokens=False)
+        got = as_llama_cpp(tokens, merges, special, pre).encode_batch(tricky,
+            add_special_tokens=False)
         if [o.ids for o in got]==want: return pre
-    raise TinyReasoningError(f'GGUF: the pre-tokenizer of this model is none of {", ".join(pre_tokenizers)}; use --to merged')
+    raise TinyReasoningError('GGUF: the pre-tokenizer of this model is none of '
+        f'{", ".join(pre_tokenizers)}; use --to merged')
 
 # %% ../nbs/04b_gguf.ipynb #aa00001a
 def check_family(
     config, # The model's
 ):
     "Raise a `TinyReasoningError` where `write_gguf` does not know this kind of model, or `gguf` is missing"
-    if find_spec('gguf') is None: raise TinyReasoningError('GGUF needs another package: pip install "tiny_reasoning[offline]"')
+    if find_spec('gguf') is None:
+        raise TinyReasoningError('GGUF needs another package: pip install "tiny_reasoning[offline]"')
     rope = (getattr(config, 'rope_parameters', None) or {}).get('rope_type', 'default')
     if getattr(config, 'use_sliding_window', False): rope = 'sliding window'
     if config.model_type in gguf_families and rope=='default': return
     known = ', '.join(gguf_families)
-    raise TinyReasoningError(f"GGUF: we write {known} with plain rotary positions, and this is {config.model_type} ({rope}); "
-                             f"use --to merged, and llama.cpp's own converter")
+    raise TinyReasoningError(f"GGUF: we write {known} with plain rotary positions, "
+        f"and this is {config.model_type} ({rope}); "
+        f"use --to merged, and llama.cpp's own converter")
 
 # %% ../nbs/04b_gguf.ipynb #07cad827
 def _write_shape(w, config, name, kind, rows):
@@ -202,7 +211,8 @@ def _write_weights(w, where, config, kind):
     formats = {k:gguf_format(gguf_name(k, config), s, kind) for k,s in shapes.items()}
     for k,s in shapes.items():
         size = np.prod(gguf.quant_shape_to_byte_shape(s, formats[k]))
-        w.add_tensor_info(gguf_name(k, config), s, np.dtype(np.float32), int(size), raw_dtype=formats[k])
+        w.add_tensor_info(gguf_name(k, config), s, np.dtype(np.float32), int(size),
+            raw_dtype=formats[k])
     for o in (w.write_header_to_file, w.write_kv_data_to_file, w.write_ti_data_to_file): o()
     for k,f in where.items():
         x,heads = f.get_tensor(k).float().numpy(),rope_heads(k, config)
@@ -223,7 +233,8 @@ def write_gguf(
     config,folder = AutoConfig.from_pretrained(folder),Path(folder)
     check_family(config)
     files = [safe_open(o, 'pt') for o in sorted(folder.glob('*.safetensors'))]
-    where = {k:f for f in files for k in f.keys() if k!='lm_head.weight' or not config.tie_word_embeddings}
+    left_out = {'lm_head.weight'} if config.tie_word_embeddings else set()
+    where = {k:f for f in files for k in f.keys() if k not in left_out}
     rows = where['model.embed_tokens.weight'].get_slice('model.embed_tokens.weight').get_shape()[0]
     w = gguf.GGUFWriter(path, gguf_families[config.model_type])
     try:
@@ -283,8 +294,9 @@ def check_tokenizer(
     got = read_tokenizer(path).encode_batch(texts, add_special_tokens=False)
     other = [t for t,a,b in zip(texts, want, got) if a!=b.ids]
     if not other: return len(texts)
-    raise TinyReasoningError(f'{Path(path).name}: {len(other)} of {len(texts)} texts have other tokens, '
-                             f'the first {shorten(other[0])}: not exported')
+    raise TinyReasoningError(
+        f'{Path(path).name}: {len(other)} of {len(texts)} texts have other tokens, '
+        f'the first {shorten(other[0])}: not exported')
 
 # %% ../nbs/04b_gguf.ipynb #aa000025
 _roles = dict(system='SYSTEM', user='USER', assistant='REPLY')
@@ -298,7 +310,8 @@ def _render(tokenizer, messages, **kwargs):
 def _begin(pieces, bos):
     "The pieces `begin` and `system`, where `bos` belongs to the former unless it opens the user's message as well"
     system = pieces['system']
-    if not system.startswith(bos) or pieces.get('user', '').startswith(bos): return dict(begin='', system=system)
+    if not system.startswith(bos) or pieces.get('user', '').startswith(bos):
+        return dict(begin='', system=system)
     return dict(begin=bos, system=system.removeprefix(bos))
 
 # %% ../nbs/04b_gguf.ipynb #b34aca89
@@ -315,7 +328,8 @@ def split_chat_template(
     body = res['begin'] + ''.join(res[o['role']]+o['content']+end for o in longer)
     res['reply'] = _render(tokenizer, longer, add_generation_prompt=True).removeprefix(body)
     if body+res['reply']==_render(tokenizer, longer, add_generation_prompt=True): return res
-    raise TinyReasoningError('the chat template does more than put something before and after each message')
+    raise TinyReasoningError('the chat template does more '
+        'than put something before and after each message')
 
 # %% ../nbs/04b_gguf.ipynb #aa000029
 def default_system(
@@ -333,7 +347,8 @@ def writes_date(
 )->bool:
     "Whether the chat template writes today's date"
     talk = [dict(role='user', content='USER')]
-    return _render(tokenizer, talk)!=_render(tokenizer, talk, strftime_now=lambda f: date(2001, 2, 3).strftime(f)+'!')
+    def other_day(f): return date(2001, 2, 3).strftime(f)+'!'
+    return _render(tokenizer, talk)!=_render(tokenizer, talk, strftime_now=other_day)
 
 # %% ../nbs/04b_gguf.ipynb #aa000030
 def _unquote(value):
@@ -355,7 +370,8 @@ def read_modelfile(
         if command=='PARAMETER':
             name,_,value = value.partition(' ')
             command = f'{command} {name}'
-        value = _unquote(''.join(o for o in value if o.isprintable() or o in '\t\n').strip())  # Ollama drops the others
+        # Ollama drops the others
+        value = _unquote(''.join(o for o in value if o.isprintable() or o in '\t\n').strip())
         if value is not None: res.append((command, value))
         todo = todo+'\n' if value is None else ''
     if todo: raise TinyReasoningError('a quotation never ends')
@@ -372,7 +388,8 @@ def write_modelfile(
         if re.fullmatch(r'[\w./-]+', value): marks = ('',)
         forms = [f'{command} {o}{value}{o}' for o in marks]
         line = next((o for o in forms if _read(o)==[(command, value)]), None)
-        if line is None: raise TinyReasoningError(f'a Modelfile cannot say {command} {shorten(value)}')
+        if line is None:
+            raise TinyReasoningError(f'a Modelfile cannot say {command} {shorten(value)}')
         text += f'{line}\n'
     return text
 
@@ -387,9 +404,12 @@ def ollama_template(
     tokenizer, # Of the exported model
 )->str:
     "The chat template in Ollama's language; raises `TinyReasoningError` where we can't translate it"
-    if writes_date(tokenizer): raise TinyReasoningError("the chat template writes today's date, which a Modelfile would keep for ever")
+    if writes_date(tokenizer):
+        raise TinyReasoningError("the chat template writes today's date, "
+            "which a Modelfile would keep for ever")
     p = split_chat_template(tokenizer)
-    if '{{' in ''.join(p.values()): raise TinyReasoningError('the chat template writes {{, which is a command to Ollama')
+    if '{{' in ''.join(p.values()):
+        raise TinyReasoningError('the chat template writes {{, which is a command to Ollama')
     roles = ''.join(f'{{{{ if eq .Role "{k}" }}}}{p[k]}{{{{ end }}}}' for k in _roles)
     begin = '' if _adds_bos(tokenizer) else p['begin']
     return f'{begin}{{{{ range .Messages }}}}{roles}{{{{ .Content }}}}{p["end"]}{{{{ end }}}}{p["reply"]}'
@@ -446,5 +466,6 @@ def check_modelfile(
     for o in prompts:
         want = tokenizer.apply_chat_template(o, add_generation_prompt=True, return_dict=True).input_ids
         if ollama_tokens(text, tokenizer, o[-1]['content'])==want: continue
-        raise TinyReasoningError(f'the prompt for {shorten(o[-1]["content"])} is not that of training')
+        raise TinyReasoningError(f'the prompt for {shorten(o[-1]["content"])} is not '
+            'that of training')
     return len(prompts)

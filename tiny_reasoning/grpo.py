@@ -16,7 +16,7 @@ import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from fastcore.basics import patch
-from fastcore.xml import Div, P, Pre, Table, Td, Th, Tr, to_xml
+from fastcore.xml import Div, P, Pre, Table, Td, Th, Tr
 from torch.utils.checkpoint import checkpoint
 from transformers import TrainerCallback
 from typing_extensions import TypedDict
@@ -51,7 +51,8 @@ def reward_functions(
 # %% ../nbs/03b_grpo.ipynb #0ee5a2a9
 def _replies_each(g, n):
     "Replies a step for each of `n` processes, by the section `g`; raises `ConfigError`"
-    expect(g.num_questions%n==0, 'grpo.num_questions', g.num_questions, f'a multiple of {n}, the number of processes')
+    expect(g.num_questions%n==0, 'grpo.num_questions', g.num_questions,
+        f'a multiple of {n}, the number of processes')
     return g.num_questions*g.num_generations//n
 
 # %% ../nbs/03b_grpo.ipynb #b0034335
@@ -69,7 +70,8 @@ def group_config(
         temperature=g.temperature, reward_weights=[g.accuracy_weight, g.format_weight],
         loss_type='dapo', scale_rewards='group', beta=0.,
         shuffle_dataset=False, metric_for_best_model='eval_accuracy', greater_is_better=True)
-    with explain('training, grpo', ValueError, OverflowError, error=ConfigError): return GRPOConfig(**args | kwargs)
+    with explain('training, grpo', ValueError, OverflowError, error=ConfigError):
+        return GRPOConfig(**args | kwargs)
 
 # %% ../nbs/03b_grpo.ipynb #b003a002
 def question_order(
@@ -181,7 +183,8 @@ def drop_zero_advantage(self:GroupTrainer,
     if n>1: batch = self._of_all(batch)
     length,idle = batch['completion_mask'].sum(1), batch['advantages']==0
     short = length.argsort()
-    first = short[idle[short].long().argsort(stable=True)]  # those that teach, then the shortest of the others
+    # those that teach, then the shortest of the others
+    first = short[idle[short].long().argsort(stable=True)]
     teach = max(1, int((~idle).sum()))
     some = first[:-(-teach//n)*n]  # as many for each process; an idle row adds a gradient of zeros
     dealt = some[length[some].argsort(descending=True, stable=True)].view(-1, n)
@@ -240,7 +243,9 @@ def log_probs(
     "Log-probabilities of `tokens`, some at a time; the backward pass computes their logits again"
     size = max(1, most//len(head.weight))
     some = zip(hidden.split(size), tokens.split(size))
-    return torch.cat([checkpoint(_of_some, head, temperature, *o, use_reentrant=False) for o in some])
+    def one(hidden, tokens):
+        return checkpoint(_of_some, head, temperature, hidden, tokens, use_reentrant=False)
+    return torch.cat([one(*o) for o in some])
 
 # %% ../nbs/03b_grpo.ipynb #b005ebbf
 def left_to_right_padding(
@@ -329,12 +334,14 @@ def load_pass_rates(
     rows:list, # Rows from `make_splits`
 )->list: # A share for each row; 0.5 where the folder has no replies to it
     "Share of correct replies to each question when traces were made; raises `ConfigError`"
-    with explain('grpo.pass_rates', TinyReasoningError, error=ConfigError): rates = pass_rates(folder)
+    with explain('grpo.pass_rates', TinyReasoningError, error=ConfigError):
+        rates = pass_rates(folder)
     keys = [question_key(o['question']) for o in rows]
     new = sum(o not in rates for o in keys)
-    n,where = len(rows), shorten(str(folder))
-    if new==n: raise ConfigError(f'grpo.pass_rates: {where} is about other questions')
-    if new: log.warning(f'grpo.pass_rates: no rate for {new:,} of {n:,} questions; we keep them all')
+    n = len(rows)
+    expect(new<n, 'grpo.pass_rates', str(folder), 'traces of these questions')
+    if new:
+        log.warning(f'grpo.pass_rates: no rate for {new:,} of {n:,} questions; we keep them all')
     return [rates.get(o, 0.5) for o in keys]
 
 # %% ../nbs/03b_grpo.ipynb #01f1d390
@@ -343,11 +350,14 @@ def filter_by_pass_rate(
     rates:list, # Share of correct replies to each
 )->list:
     "The `rows` that the model sometimes or never answers correctly, in this order; a `TinyReasoningError` if it is never sometimes"
-    sometimes,never = [o for o,r in zip(rows, rates) if 0<r<1], [o for o,r in zip(rows, rates) if r==0]
+    sometimes = [o for o,r in zip(rows, rates) if 0<r<1]
+    never = [o for o,r in zip(rows, rates) if r==0]
     n,always = len(rows), rates.count(1)
-    log.info(f'Pass rates: {always/n:.0%} of {n:,} questions always correct: left out; {len(never)/n:.0%} never: they come later')
+    log.info(f'Pass rates: {always/n:.0%} of {n:,} questions always correct: left out; '
+        f'{len(never)/n:.0%} never: they come later')
     how = 'choose easier or harder ones, or train on solutions first'
-    if not sometimes: raise TinyReasoningError(f'No question that the model sometimes answers correctly: {how}')
+    if not sometimes:
+        raise TinyReasoningError(f'No question that the model sometimes answers correctly: {how}')
     return sometimes+never
 
 # %% ../nbs/03b_grpo.ipynb #d7875153
@@ -415,7 +425,8 @@ class Samples(TrainerCallback):
     def on_log(self, args, state, control, logs=None, **kwargs):
         if not state.is_world_process_zero or 'reward' not in logs: return
         group = _sample_group(self.trainer, self.rows, state.global_step)
-        with self.path.open('a', encoding='utf-8', errors='backslashreplace') as f: f.write(json.dumps(group, ensure_ascii=False)+'\n')
+        with self.path.open('a', encoding='utf-8', errors='backslashreplace') as f:
+            f.write(json.dumps(group, ensure_ascii=False)+'\n')
 
 # %% ../nbs/03b_grpo.ipynb #b008188d
 def _group_table(g):
@@ -474,7 +485,8 @@ def own_rewards(
     def one(spec):
         f = load_function(spec, 'grpo.rewards')
         def reward(completions, row, **kwargs):
-            return [call_function(f, 'grpo.rewards', begun+o[0]['content'], rows[i]) for i,o in zip(row, completions)]
+            return [call_function(f, 'grpo.rewards', begun+o[0]['content'], rows[i])
+                for i,o in zip(row, completions)]
         reward.__name__ = f.__name__
         return reward
     return [one(o) for o in specs or ()]
@@ -499,7 +511,8 @@ def make_group_trainer(
     own = own_rewards(cfg.grpo.rewards, rows, begun)
     args.reward_weights = [*args.reward_weights, *[1.]*len(own)]
     trainer = GroupTrainer(
-        model, reward_functions(rows, begun, cfg.data.reasoning, cfg.grpo.sound)+own, args=args, processing_class=tokenizer,
+        model, reward_functions(rows, begun, cfg.data.reasoning, cfg.grpo.sound)+own, args=args,
+        processing_class=tokenizer,
         train_dataset=asked, eval_dataset=validation)
     settle_dtypes(model, cfg.model)
     trainer.validation = splits.validation

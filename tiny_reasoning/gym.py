@@ -24,7 +24,8 @@ def _create(dataset, seed, n, task):
         f'data.dataset_name {dataset!r} needs reasoning-gym: pip install "tiny_reasoning[offline]"') from None
     name = dataset.removeprefix(gym_prefix)
     given = f' with data.task {shorten(task)}' if task else ''
-    with explain(f'data.dataset_name: reasoning-gym cannot make {shorten(name)}{given}', ValueError, TypeError, AssertionError):
+    what = f'data.dataset_name: reasoning-gym cannot make {shorten(name)}{given}'
+    with explain(what, ValueError, TypeError, AssertionError):
         return reasoning_gym.create_dataset(name, **dict(size=n, seed=seed) | (task or {}))
 
 # %% ../nbs/01b_gym.ipynb #ea975e3c
@@ -51,15 +52,18 @@ def without_eval(
     finally: _scoring.reset(token)
 
 # %% ../nbs/01b_gym.ipynb #efb40485
-_operators = {ast.Add:operator.add, ast.Sub:operator.sub, ast.Mult:operator.mul, ast.Div:operator.truediv}
+_operators = {ast.Add:operator.add, ast.Sub:operator.sub, ast.Mult:operator.mul,
+    ast.Div:operator.truediv}
 
 def _sum_value(node, used):
     "The exact value of a parsed sum; appends its numbers to `used`; a `ValueError` where it is more than `+-*/` of whole numbers"
     if isinstance(node, ast.Constant) and type(node.value) is int:
         used.append(node.value)
         return Fraction(node.value)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub): return -_sum_value(node.operand, used)
-    if not isinstance(node, ast.BinOp) or type(node.op) not in _operators: raise ValueError('not a sum')
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_sum_value(node.operand, used)
+    if not isinstance(node, ast.BinOp) or type(node.op) not in _operators:
+        raise ValueError('not a sum')
     return _operators[type(node.op)](_sum_value(node.left, used), _sum_value(node.right, used))
 
 # %% ../nbs/01b_gym.ipynb #580f8726
@@ -81,8 +85,9 @@ def _same_word(ds, entry, answer):
     "Whether `answer` is the same word, in any case; the task's own scorer takes every text for True"
     return answer.strip().casefold()==str(entry['answer']).casefold()
 
-_own_scorers = dict(countdown=_makes_target, puzzle24=_makes_target, bitwise_arithmetic=_same_whole, number_sorting=_same_list,
-                    game_of_life_halting=_same_word)
+_own_scorers = dict(
+    countdown=_makes_target, puzzle24=_makes_target, bitwise_arithmetic=_same_whole,
+    number_sorting=_same_list, game_of_life_halting=_same_word)
 
 # %% ../nbs/01b_gym.ipynb #2617f3b1
 def score_reply(
@@ -93,8 +98,10 @@ def score_reply(
 )->float: # 0 to 1, which is correct
     "What the task's scorer says to `answer`, of which nothing is run; one that would run it gives 0 unless it is the known answer"
     if entry['answer'] and answer.strip()==str(entry['answer']).strip(): return 1.
-    if len(answer)>10_000 or re.search(r'e[-+]?\d{4}', answer, re.I): return 0.  # numbers that take Python hours
-    if re.search(r'\bnan[ij]?\b', answer, re.I): return 0.  # no number, so no distance to one is too long
+    # numbers that take Python hours
+    if len(answer)>10_000 or re.search(r'e[-+]?\d{4}', answer, re.I): return 0.
+    # no number, so no distance to one is too long
+    if re.search(r'\bnan[ij]?\b', answer, re.I): return 0.
     def theirs(ds, entry, answer): return ds.score_answer(answer, entry)
     try: return float(without_eval(_own_scorers.get(task, theirs), ds, entry, answer))
     except Exception: return 0.
@@ -126,15 +133,20 @@ class GymRows:
         task=None, # Settings of the task, a dict
     ):
         self.templates,self.exclude,self.ds = templates,exclude,_create(dataset, seed, n, task)
-        self.ids,self.task = getattr(self.ds, 'task_indices', None), dataset.removeprefix(gym_prefix)
+        self.ids = getattr(self.ds, 'task_indices', None)
+        self.task = dataset.removeprefix(gym_prefix)
         self._check(self.task)
         self.solved = self.task in _ways or 'answer_cot' in self._problem(0).get('metadata', {})
 
     def _check(self, task):
         "Are there such templates?"
         known,asked = set(self.ids or ()), set(self.templates or ())
-        if not known and (asked or self.exclude): raise ConfigError(f'data.templates: {task!r} has none; only gsm_symbolic does')
-        if asked-known: raise ConfigError(f'data.templates: no template {min(asked-known)}; known: {min(known)} to {max(known)}')
+        given = sorted(asked | set(self.exclude))
+        expect(known or not given, 'data.templates', given,
+            f'none for {task}: only gsm_symbolic has templates')
+        if known:
+            expect(asked<=known, 'data.templates', sorted(asked-known),
+                f'{min(known)} to {max(known)}')
 
     def _problem(self, i):
         "Problem `i`; a task that sets the precision of decimals sets it for itself alone"
@@ -144,12 +156,15 @@ class GymRows:
         "Rows with their template, those without a worked solution of reasoning-gym with their scorer"
         for i in range(len(self.ds)):
             template = self.ids[i] if self.ids else None
-            if template in self.exclude or self.templates and template not in self.templates: continue
+            if template in self.exclude or self.templates and template not in self.templates:
+                continue
             o = self._problem(i)
-            if 'answer_cot' in o.get('metadata', {}): yield to_row(o['question'], o['metadata']['answer_cot'], template=template)
+            steps = o.get('metadata', {}).get('answer_cot')
+            if steps is not None: yield to_row(o['question'], steps, template=template)
             else: yield self._scored(o)
 
     def _scored(self, o):
         "A row with an answer, and our own way to it where we have one; where many answers are correct, the task may not name one"
         gold,way = str(o['answer'] or '(any that scores)'), _ways.get(self.task, lambda o: '')
-        return dict(question=o['question'], reasoning=way(o), answer=gold, scorer=partial(score_reply, self.ds, self.task, o))
+        return dict(question=o['question'], reasoning=way(o), answer=gold,
+            scorer=partial(score_reply, self.ds, self.task, o))

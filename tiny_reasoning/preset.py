@@ -43,16 +43,20 @@ def _gpu():
     if not cuda: return
     name,major,minor = ctypes.create_string_buffer(100), ctypes.c_int(), ctypes.c_int()
     cuda.cuDeviceGetName(name, 100, 0)
-    for o,number in ((major, 75), (minor, 76)): cuda.cuDeviceGetAttribute(ctypes.byref(o), number, 0)  # the capability's two numbers
+    # the capability's two numbers
+    for o,number in ((major, 75), (minor, 76)):
+        cuda.cuDeviceGetAttribute(ctypes.byref(o), number, 0)
     return f'{name.value.decode()} ({major.value}.{minor.value})'
 
 def show_machine():
     "Print versions and GPU in one line, and what is missing without a GPU in another"
     gpu = _gpu()
     versions = {o:version(o) for o in 'torch transformers trl peft'.split()}
-    print(', '.join([f'Python {platform.python_version()}', *(f'{k} {v}' for k,v in versions.items()), gpu or 'no GPU']))
+    print(', '.join([f'Python {platform.python_version()}',
+        *(f'{k} {v}' for k,v in versions.items()), gpu or 'no GPU']))
     if gpu: return
-    print('The presets default, grpo and reason need a GPU; without one you get cpu, grpo_cpu or reason_cpu, '
+    print('The presets default, grpo and reason need a GPU; '
+        'without one you get cpu, grpo_cpu or reason_cpu, '
         'which are smaller. Colab has GPUs under Runtime, Change runtime type')
 
 # %% ../nbs/00b_preset.ipynb #e89acbce
@@ -62,18 +66,20 @@ class _Loader(yaml.SafeLoader):
         "As the base class, after a look at the keys"
         seen = set()
         for k in (k for k,_ in node.value if isinstance(k, yaml.ScalarNode)):
-            if k.value in seen: raise ConfigError(f'line {k.start_mark.line+1}: {shorten(k.value)} is there twice')
+            if k.value in seen:
+                raise ConfigError(f'line {k.start_mark.line+1}: {shorten(k.value)} is there twice')
             seen.add(k.value)
         return super().construct_mapping(node, deep)
 
 # %% ../nbs/00b_preset.ipynb #f47ed415
 def _read_yaml(path):
     "The dict in the YAML file `path`; raises `ConfigError`"
-    advice = f'give a YAML file or a preset: {", ".join(presets)}'
-    if not os.path.isfile(path): raise ConfigError(f'no configuration file {shorten(str(path))}; {advice}')
+    allowed = f'a YAML file, or a preset: {" | ".join(presets)}'
+    expect(os.path.isfile(path), 'config', str(path), allowed)
     with explain(f'cannot read {path} as a configuration', error=ConfigError):
         res = yaml.load(Path(path).read_text(encoding='utf-8'), _Loader)
-    expect(isinstance(res, dict | None), f'cannot read {path} as a configuration', res, 'sections of keys')
+    expect(isinstance(res, dict | None), f'cannot read {path} as a configuration', res,
+        'sections of keys')
     return res or {}
 
 # %% ../nbs/00b_preset.ipynb #8a7af96d
@@ -107,9 +113,11 @@ def _spacing(run, preset, typed):
     "`warmup_steps`, `eval_steps` and `save_steps` of `preset`, fitted to the dotted keys in `run`, some of them `typed`"
     steps,warmup = run['training.max_steps'], preset.warmup_steps
     if warmup>steps: warmup = warmup*steps//preset.max_steps
-    asked = [int(typed[k]) for k in ('training.eval_steps','training.save_steps') if _is_count(typed.get(k))]
+    asked = [int(typed[k]) for k in ('training.eval_steps','training.save_steps')
+        if _is_count(typed.get(k))]
     every = first(asked) or min(preset.eval_steps, steps)
-    return {'training.warmup_steps':warmup, 'training.eval_steps':every, 'training.save_steps':every}
+    return {'training.warmup_steps':warmup, 'training.eval_steps':every,
+        'training.save_steps':every}
 
 # %% ../nbs/00b_preset.ipynb #0bebf9ff
 def _give_way(preset, values, typed):
@@ -125,7 +133,8 @@ def _give_way(preset, values, typed):
 smoke_values = {
     'max_steps':2, 'warmup_steps':0, 'eval_steps':2, 'save_steps':2, 'training.logging_steps':1,
     'num_samples':32, 'test_samples':4, 'data.unseen_samples':0, 'evaluation.max_new_tokens':32,
-    'form.samples':4, 'form.steps':2, 'form.batch_size':4, 'grpo.num_questions':8, 'grpo.num_generations':2, 'grpo.max_completion_length':24}
+    'form.samples':4, 'form.steps':2, 'form.batch_size':4, 'grpo.num_questions':8,
+    'grpo.num_generations':2, 'grpo.max_completion_length':24}
 
 # %% ../nbs/00b_preset.ipynb #af2709dc
 def load_config(

@@ -9,7 +9,6 @@ __all__ = ['pick_reason', 'recipe_splits', 'form_config', 'group_stage', 'stage_
 import time
 from dataclasses import replace
 from pathlib import Path
-from fastcore.basics import first
 from .config import *
 from .preset import *
 from .command import *
@@ -35,11 +34,12 @@ def recipe_splits(
 ): # As from `make_splits`
     "The rows of all stages; a `TinyReasoningError` where there is nothing to validate or test on"
     from transformers import AutoTokenizer
+    from tiny_reasoning.trainer import check_validation
     with explain(f'Cannot load {one_line(cfg.model.name, 80)!r}', OSError, ValueError):
         tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name)))
     splits = make_splits(cfg, tokenizer)
-    empty = first(o for o in ('validation','test') if not splits[o])
-    if empty: raise TinyReasoningError(f'No {empty} rows: raise data.{dict(validation="validation_split", test="test_samples")[empty]}')
+    check_validation(splits)
+    new_questions(splits)
     return splits
 
 # %% ../nbs/04e_reason.ipynb #cbe62a9c
@@ -53,10 +53,14 @@ def form_config(
 )->Config:
     "Supervised training on the traces in `output_dir`, in its subfolder `form`"
     f,traces = cfg.form, str(Path(cfg.project.output_dir)/'traces')
-    data = replace(cfg.data, dataset_name=traces, subset=None, split='train', test_split='test', task=None, templates=None, unseen_task=None,
-        num_samples=-1, test_samples=0, unseen_samples=0, validation_split=0.1, drop_overlaps=False, columns=None)
-    training = replace(cfg.training, method='sft', max_steps=f.steps, num_train_epochs=None, early_stopping=None,
-        learning_rate=f.learning_rate, warmup_steps=f.steps//10, eval_steps=f.steps, save_steps=f.steps, gradient_accumulation_steps=1,
+    data = replace(cfg.data,
+        dataset_name=traces, subset=None, split='train', test_split='test', columns=None,
+        task=None, templates=None, unseen_task=None, num_samples=-1, test_samples=0,
+        unseen_samples=0, validation_split=0.1, drop_overlaps=False)
+    training = replace(cfg.training,
+        method='sft', max_steps=f.steps, num_train_epochs=None, early_stopping=None,
+        learning_rate=f.learning_rate, warmup_steps=f.steps//10,
+        eval_steps=f.steps, save_steps=f.steps, gradient_accumulation_steps=1,
         per_device_train_batch_size=max(1, f.batch_size//processes().num_processes))
     return replace(cfg, project=_inside(cfg, 'form'), data=data, training=training)
 
@@ -67,7 +71,7 @@ def group_stage(
     "Reinforcement from the adapter in `form`, on questions that the traces show to be neither too easy nor too hard"
     out = Path(cfg.project.output_dir)
     return replace(cfg, lora=replace(cfg.lora, init=form_config(cfg).project.adapter_path),
-                   grpo=replace(cfg.grpo, pass_rates=str(out/'traces')))
+        grpo=replace(cfg.grpo, pass_rates=str(out/'traces')))
 
 # %% ../nbs/04e_reason.ipynb #e6b7b8c9
 def _train(cfg, resume, overwrite, splits=None):
@@ -86,20 +90,24 @@ def stage_record(
     "What each stage took and brought, from the files that it left; of a stage that was resumed, the seconds of its last process"
     out = Path(output_dir)
     def read(name): return read_json(out/name, dict)
-    traces,form,group,measured = map(read, ('traces/traces.json', 'form/run.json', 'run.json', 'eval.json'))
+    files = 'traces/traces.json', 'form/run.json', 'run.json', 'eval.json'
+    traces,form,group,measured = map(read, files)
     def seconds(run): return round(run['startup_seconds']+run['seconds'], 1)
-    def shares(k): return {m:r[k]['accuracy'] for m,r in measured['sets']['test'].items() if m!='compared'}
+    test = measured['sets']['test']
+    def shares(k): return {m:r[k]['accuracy'] for m,r in test.items() if m!='compared'}
+    asked = sum(o['seconds'] for o in measured['speed'].values())
     return [
         dict(stage='traces', seconds=traces['seconds'], **traces['counts']),
         dict(stage='form', seconds=seconds(form), steps=form['steps'], **form['best']),
         dict(stage='reinforcement', seconds=seconds(group), steps=group['steps'], **group['best']),
-        dict(stage='comparison', seconds=sum(o['seconds'] for o in measured['speed'].values()), strict=shares('strict'), flexible=shares('flexible'))]
+        dict(stage='comparison', seconds=asked, strict=shares('strict'), flexible=shares('flexible'))]
 
 # %% ../nbs/04e_reason.ipynb #ca22fea5
 def _check_settings(cfg):
     "A `TinyReasoningError` where `cfg` is no recipe, or can't run here"
     advice = '`--config reason` or `reason_cpu`, or `preset: reason` in your file'
-    expect(cfg.training.method=='grpo', 'training.method', cfg.training.method, f'grpo, since tiny_reason ends in it: {advice}')
+    expect(cfg.training.method=='grpo', 'training.method', cfg.training.method,
+        f'grpo, since tiny_reason ends in it: {advice}')
     refuse_unsloth(cfg.model.backend)
 
 # %% ../nbs/04e_reason.ipynb #9d825694
@@ -108,7 +116,9 @@ def _check_same(*stages):
     for o in stages:
         path = Path(o.project.output_dir)/'config.yaml'
         key = differing_key(saved_config(path), o) if path.is_file() else None
-        if key: raise TinyReasoningError(f'{path.parent} holds a run with another {key}: --overwrite moves it to `replaced`, --output_dir puts this one elsewhere')
+        if key:
+            raise TinyReasoningError(f'{path.parent} holds a run with another {key}: '
+                '--overwrite moves it to `replaced`, --output_dir puts this one elsewhere')
 
 # %% ../nbs/04e_reason.ipynb #84273b2b
 def _answer(cfg, splits, again):
@@ -116,13 +126,16 @@ def _answer(cfg, splits, again):
     out = Path(cfg.project.output_dir)
     record = out/'traces'/'traces.json'
     if record.is_file() and not again: return log.info(f'{record.parent} is complete')
-    traces(cfg, samples=cfg.form.samples, dest=str(record.parent), overwrite=again, rows=splits.train)
+    traces(cfg, samples=cfg.form.samples, dest=str(record.parent), overwrite=again,
+        rows=splits.train)
     if processes().is_main_process:
         put_aside(out, ['form'])
         if holds_run(out): clear_output(out, cfg.project.adapter_path)
     processes().wait_for_everyone()
     n = read_json(record, dict)['counts']['rows']
-    if n<2: raise TinyReasoningError(f'Only {n} replies to learn the form from: raise --form.samples or --num_samples')
+    if n<2:
+        raise TinyReasoningError(f'Only {n} replies to learn the form from: '
+            'raise --form.samples or --num_samples')
 
 # %% ../nbs/04e_reason.ipynb #04ca4dff
 def reason(

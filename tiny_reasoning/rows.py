@@ -29,7 +29,8 @@ def _files(folder, split):
     "The file named after `split`, or its shards as the Hub stores them"
     names = {p:p.name.split('.')[0] for p in sorted(folder.iterdir()) if p.is_file() and _ending(p)}
     shard = re.compile(re.escape(split)+r'-\d+-of-\d+')
-    return [p for p,o in names.items() if o==split][:1] or [p for p,o in names.items() if shard.fullmatch(o)]
+    whole = [p for p,o in names.items() if o==split]
+    return whole[:1] or [p for p,o in names.items() if shard.fullmatch(o)]
 
 # %% ../nbs/01c_rows.ipynb #c62ed1ef
 def _single(path):
@@ -45,7 +46,9 @@ def _local(name, subset, split):
     if _single(path/split): return [path/split]  # by `DatasetDict.save_to_disk`
     folders = [path/o for o in ('', subset or '', 'data') if (path/o).is_dir()]
     files = first((_files(o, split) for o in folders), bool)
-    if not files: raise _NoSplit(f'data.dataset_name: no file {split}.jsonl, .json, .csv, .tsv or .parquet in {path}')
+    if not files:
+        raise _NoSplit('data.dataset_name: '
+            f'no file {split}.jsonl, .json, .csv, .tsv or .parquet in {path}')
     return files
 
 # %% ../nbs/01c_rows.ipynb #44737194
@@ -54,16 +57,20 @@ def _text(path):
     data = path.read_bytes()
     if path.suffix.lower()=='.gz': data = gzip.decompress(data)
     try: return data.decode('utf-8-sig')
-    except UnicodeDecodeError as e: raise ValueError(f'line {data[:e.start].count(10)+1} is not UTF-8; save the file as UTF-8') from None
+    except UnicodeDecodeError as e:
+        raise ValueError(f'line {data[:e.start].count(10)+1} is not UTF-8; save the file as UTF-8') from None
 
 # %% ../nbs/01c_rows.ipynb #eea6b960
 def _rows_in(value):
     "The rows in one JSON value: an object, a list of them, or one list for each column"
     if isinstance(value, list): return [o for v in value for o in _rows_in(v)]
-    if not isinstance(value, dict): raise ValueError(f'got {shorten(value)}; expected an object with question and answer')
+    if not isinstance(value, dict):
+        raise ValueError(f'got {shorten(value)}; expected an object with question and answer')
     columns = [list(o.values()) if isinstance(o, dict) else o for o in value.values()]
-    simple = all(isinstance(c, list) and not any(isinstance(o, dict|list) for o in c) for c in columns)
-    if simple and len(columns)>1 and len(set(map(len, columns)))==1: return [dict(zip(value, o)) for o in zip(*columns)]
+    def flat(c): return isinstance(c, list) and not any(isinstance(o, dict|list) for o in c)
+    simple = all(map(flat, columns))
+    if simple and len(columns)>1 and len(set(map(len, columns)))==1:
+        return [dict(zip(value, o)) for o in zip(*columns)]
     return [value]
 
 # %% ../nbs/01c_rows.ipynb #7b7d3c72
@@ -74,19 +81,12 @@ def _json_rows(text):
     "The rows in the JSON values of `text`, one after the other; a `ValueError` names the line"
     rows,at = [],_blank.match(text).end()
     while at<len(text):
-        try: value,end = _decoder.raw_decode(text, at)
-        except json.JSONDecodeError as e: raise ValueError(f'line {e.lineno}: {e.msg} at column {e.colno}') from None
-        rows += _rows_in(value)
+        value,end = _decoder.raw_decode(text, at)
+        try: rows += _rows_in(value)
+        except ValueError as e:
+            line = text.count('\n', 0, at)+1
+            raise ValueError(f'line {line}: {e}') from None
         at = _blank.match(text, end).end()
-    return rows
-
-# %% ../nbs/01c_rows.ipynb #7409d756
-def _json_lines(text):
-    "The rows in `text`, which has one on each line; a `ValueError` names the line"
-    rows = []
-    for i,line in enumerate(text.split('\n'), 1):
-        try: rows += _json_rows(line)
-        except ValueError as e: raise ValueError(f'line {i}: {str(e).removeprefix("line 1: ")}') from None
     return rows
 
 # %% ../nbs/01c_rows.ipynb #f9175aff
@@ -94,14 +94,17 @@ def _csv_rows(text):
     "The rows of a csv file, whose cells stay text; a `ValueError` names the row"
     head = text.lstrip().partition('\n')[0]
     csv.field_size_limit(2**31-1)
-    lines = csv.reader(io.StringIO(text, newline=''), delimiter=max(',;\t', key=head.count), strict=True)
+    lines = csv.reader(io.StringIO(text, newline=''),
+        delimiter=max(',;\t', key=head.count), strict=True)
     rows = []
     try:
         names = next(lines)
         for cells in filter(None, lines):
-            if len(cells)!=len(names): raise csv.Error(f'{len(cells)} cells, but {len(names)} columns')
+            if len(cells)!=len(names):
+                raise csv.Error(f'{len(cells)} cells, but {len(names)} columns')
             rows.append(dict(zip(names, cells)))
-    except csv.Error as e: raise ValueError(f'row {len(rows)+1}, which ends in line {lines.line_num}: {e}') from None
+    except csv.Error as e:
+        raise ValueError(f'row {len(rows)+1}, which ends in line {lines.line_num}: {e}') from None
     return rows
 
 # %% ../nbs/01c_rows.ipynb #9f9e9534
@@ -118,7 +121,8 @@ def _table_rows(table):
     "Rows of an arrow table, without columns that hold anything but text and numbers"
     plain = [o.name for o in table.schema if _is_plain(o.type)]
     odd = [o.name for o in table.schema if o.name not in plain]
-    if odd: log.warning(f'Left unread, since they hold more than text and numbers: {", ".join(odd)}')
+    if odd:
+        log.warning(f'Left unread, since they hold more than text and numbers: {", ".join(odd)}')
     return table.select(plain).to_pylist()
 
 # %% ../nbs/01c_rows.ipynb #07d04ac5
@@ -129,7 +133,7 @@ def _load_table(path):
 
 # %% ../nbs/01c_rows.ipynb #7ce7b869
 _readers = {
-    '.jsonl': lambda p: _json_lines(_text(p)),
+    '.jsonl': lambda p: _json_rows(_text(p)),
     '.json': lambda p: _json_rows(_text(p)),
     '.csv': lambda p: _csv_rows(_text(p)),
     '.tsv': lambda p: _csv_rows(_text(p)),
@@ -138,20 +142,25 @@ _readers = {
 def _read_file(path):
     "The rows in the file or folder at `path`, as dicts"
     kind = '.parquet' if path.is_dir() else _ending(path)
-    if not kind: raise TinyReasoningError(f'data.dataset_name: {path}: files may end in {", ".join(_readers)}, and .gz after it')
-    with explain(f'Cannot read {path}', OSError, EOFError, StopIteration, ValueError, RecursionError, NotImplementedError, zlib.error):
-        rows = _readers[kind](path)
+    expect(kind, 'data.dataset_name', str(path),
+        f'files that end in {", ".join(_readers)}, and .gz after it')
+    broken = OSError, EOFError, StopIteration, ValueError, RecursionError, NotImplementedError, zlib.error
+    with explain(f'Cannot read {path}', *broken): rows = _readers[kind](path)
     if not rows: raise TinyReasoningError(f'Cannot read {path}: no row is in it')
     return rows
 
 # %% ../nbs/01c_rows.ipynb #5ac64dec
 _ours = dict(question='question', answer='answer')
-_pairs = [o.split() for o in ('problem solution', 'problem answer', 'question solution', 'question response',
+_pairs = [o.split() for o in ('problem solution', 'problem answer', 'question solution',
+    'question response',
     'query response', 'instruction output', 'prompt completion', 'prompt response')]
 _shapes = [ # Our names for columns that come together; the first that fits is taken
-    _ours | dict(reasoning='solution'), dict(question='problem', reasoning='solution', answer='answer'), _ours,
-    *(dict(question=q, answer=a) for q,a in _pairs), dict(chat='messages'), dict(chat='conversations')]
-_thoughts = 'reasoning', 'rationale', 'chain_of_thought', 'cot', 'thinking', 'thinking_trajectories' # Beside the answer
+    _ours | dict(reasoning='solution'),
+    dict(question='problem', reasoning='solution', answer='answer'), _ours,
+    *(dict(question=q, answer=a) for q,a in _pairs), dict(chat='messages'),
+    dict(chat='conversations')]
+# Beside the answer
+_thoughts = 'reasoning', 'rationale', 'chain_of_thought', 'cot', 'thinking', 'thinking_trajectories'
 
 class _NoAnswers(TinyReasoningError): "There are questions, and no answers"
 
@@ -160,7 +169,8 @@ def _find_columns(names, given=None):
     known = first(_shapes, lambda o: set(o.values())<=set(names))
     shape = _ours | given if given else dict(known or {})
     asks = {o.get('question') for o in [shape, *_shapes]} & set(names)
-    if not shape or set(shape.values())-set(names): raise (_NoAnswers if asks else TinyReasoningError)(
+    if not shape or set(shape.values())-set(names):
+        raise (_NoAnswers if asks else TinyReasoningError)(
         f'no question and answer among its columns {shorten(names)}; '
         "say which they are, as in --data.columns '{question: prompt, answer: target}'")
     thought = first(o for o in _thoughts if o in names)
@@ -180,8 +190,10 @@ def _has_system(row):
 def _exchange(turns):
     "Question, reasoning and answer of a chat, as arguments of `to_row`"
     turns = [o for o in turns if isinstance(o, dict)] if isinstance(turns, list) else []
-    said = [(o.get('role', o.get('from')), o.get('content', o.get('value')), o.get('reasoning_content')) for o in turns]
-    said = [(_speakers.get(who, who), *what) for who,*what in said if who!='system']
+    def turn(o):
+        who = o.get('role', o.get('from'))
+        return _speakers.get(who, who), o.get('content', o.get('value')), o.get('reasoning_content')
+    said = [o for o in map(turn, turns) if o[0]!='system']
     if [o[0] for o in said]!=['user','assistant']:
         return dict(question='', answer='', error='not one question and its answer')
     return dict(question=said[0][1], reasoning=said[1][2], answer=said[1][1])
@@ -191,8 +203,11 @@ def _arguments(row, shape):
     "What `to_row` gets of `row`, whose columns are as `_find_columns` found"
     o = {k:row.get(v) for k,v in shape.items()}
     if 'chat' in o: return _exchange(o['chat'])
-    if isinstance(o['question'], list) and isinstance(o['answer'], list): return _exchange(o['question']+o['answer'])  # TRL's
-    if shape.get('reasoning') in _thoughts: o['reasoning'] = first(filter(None, map(row.get, _thoughts)))
+    # TRL's
+    if isinstance(o['question'], list) and isinstance(o['answer'], list):
+        return _exchange(o['question']+o['answer'])
+    if shape.get('reasoning') in _thoughts:
+        o['reasoning'] = first(filter(None, map(row.get, _thoughts)))
     if isinstance(o.get('reasoning'), list): o['reasoning'] = first(o['reasoning'])
     more = o.pop('input', None)
     if more: o['question'] = f"{o['question']}\n\n{more}"
@@ -210,11 +225,14 @@ def _to_rows(found, name, columns=None):
     words = [f'`{v}` is the {k}' for k,v in shape.items()]
     mark = split_solution(str(_arguments(found[0], shape)['answer']))[2]
     if mark not in ('', '####'): words.append(f"`{mark}` marks the final answer")
-    if any(map(_has_system, found)): words.append('system prompts are left out: yours is `data.system_prompt`')
-    if set(shape.values())-{'question','answer'} or len(words)>2: log.info(f'{name}: {", ".join(words)}')
+    if any(map(_has_system, found)):
+        words.append('system prompts are left out: yours is `data.system_prompt`')
+    if set(shape.values())-{'question','answer'} or len(words)>2:
+        log.info(f'{name}: {", ".join(words)}')
     rows = []
     for i,o in enumerate(found, 1):
-        with explain(f'{name}, row {i}', TinyReasoningError): rows.append(to_row(**_arguments(o, shape)))
+        with explain(f'{name}, row {i}', TinyReasoningError):
+            rows.append(to_row(**_arguments(o, shape)))
     return rows
 
 # %% ../nbs/01c_rows.ipynb #8c0f0f9a
@@ -225,7 +243,9 @@ def offline_without_hub():
     from huggingface_hub import constants
     if constants.HF_HUB_OFFLINE: return
     try: return httpx.head(constants.ENDPOINT, timeout=3)
-    except httpx.HTTPError as e: log.warning(f'{constants.ENDPOINT} does not answer ({one_line(e, 60)}): we take what is cached here')
+    except httpx.HTTPError as e:
+        log.warning(f'{constants.ENDPOINT} does not answer ({one_line(e, 60)}): '
+            'we take what is cached here')
     constants.HF_HUB_OFFLINE = True
     if 'datasets' in sys.modules: sys.modules['datasets'].config.HF_HUB_OFFLINE = True
 
@@ -236,8 +256,11 @@ def _load_dataset(*args, **kwargs):
     level = datasets.logging.get_verbosity()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     try: return datasets.load_dataset(*args, **kwargs)
-    except PermissionError as e: raise ValueError(f'its cache cannot be written: {one_line(e)}; set HF_HOME to another folder') from None
-    except (OSError, ValueError, RuntimeError, TypeError, StopIteration, datasets.exceptions.DatasetsError) as e:
+    except PermissionError as e:
+        raise ValueError(f'its cache cannot be written: {one_line(e)}; '
+            'set HF_HOME to another folder') from None
+    except (OSError, ValueError, RuntimeError, TypeError, StopIteration,
+        datasets.exceptions.DatasetsError) as e:
         why = e.__cause__ or e
         raise ValueError(f'{one_line(why, 200)} ({type(why).__name__})') from None
     finally: datasets.logging.set_verbosity(level)
@@ -246,12 +269,17 @@ def _load_dataset(*args, **kwargs):
 def _read_hub(name, subset, split):
     "The rows in `split` of `name` on the Hub, as dicts"
     a_path = _ending(Path(name)) or name.startswith(('.','/','~'))
-    if a_path: raise TinyReasoningError(f'data.dataset_name: no file or folder {shorten(name)}')
+    expect(not a_path, 'data.dataset_name', name,
+        'a file or folder that is there, or a name on the Hub')
     offline_without_hub()
     try: splits = _load_dataset(name, subset)
-    except ValueError as e: raise TinyReasoningError(f'Cannot read {shorten(name)}: {e}. Without access to the Hub use `--config cpu`, '
-        'whose problems are made on the spot, or a local copy: `--data.dataset_name PATH`') from None
-    if split not in splits: raise _NoSplit(f'data.dataset_name: no split {split!r} in {name}; it has {", ".join(splits)}')
+    except ValueError as e:
+        raise TinyReasoningError(f'Cannot read {shorten(name)}: {e}. '
+            'Without access to the Hub use `--config cpu`, '
+            'whose problems are made on the spot, or a local copy: `--data.dataset_name PATH`') from None
+    if split not in splits:
+        raise _NoSplit(f'data.dataset_name: no split {split!r} in {name}; '
+            f'it has {", ".join(splits)}')
     return _table_rows(splits[split].with_format('arrow')[:])
 
 # %% ../nbs/01c_rows.ipynb #3da1c5b2
@@ -262,7 +290,8 @@ def read_rows(
     "Rows of a local file, a local folder with a file for each split, or a dataset on the Hub; raises `TinyReasoningError`"
     files = _local(d.dataset_name, d.subset, split)
     name = str(files[0] if files else d.dataset_name)
-    found = [o for p in files for o in _read_file(p)] if files else _read_hub(d.dataset_name, d.subset, split)
+    if files: found = [o for p in files for o in _read_file(p)]
+    else: found = _read_hub(d.dataset_name, d.subset, split)
     return _to_rows(found, name, d.columns)
 
 # %% ../nbs/01c_rows.ipynb #e3e7fb12

@@ -26,7 +26,9 @@ _sentence = re.compile(r'(?<=[.!?])(?=\s)|(?<=\S)(?=\s*\n)')
 
 def _holds_answer(sentence, answer):
     "Whether the last line of `sentence` has `answer` in it"
-    if in_words(answer): return bool(re.search(rf'\b{re.escape(plain_words(answer))}\b', sentence.strip().rpartition('\n')[2].lower()))
+    if in_words(answer):
+        last = sentence.strip().rpartition('\n')[2].lower()
+        return bool(re.search(rf'\b{re.escape(plain_words(answer))}\b', last))
     return row_error(dict(question='?', reasoning=sentence.strip(), answer=answer)) is None
 
 # %% ../nbs/02d_selection.ipynb #8cfeb408
@@ -64,7 +66,8 @@ def _sum_value(left):
     for sign,product in re.findall(r'([-+]?)([^-+]+)', left):
         first,*rest = re.split(r'([*/])', product)
         value = Fraction(first)
-        for op,o in zip(rest[::2], rest[1::2]): value = value*Fraction(o) if op=='*' else value/Fraction(o)
+        for op,o in zip(rest[::2], rest[1::2]):
+            value = value*Fraction(o) if op=='*' else value/Fraction(o)
         total += -value if sign=='-' else value
     return total
 
@@ -112,7 +115,8 @@ def reject_reason(
     trace = to_trace(row, reply)
     if len(re.findall(r'\d+', trace['reasoning']))<2: return 'without working'
     if false_sums(trace['reasoning']): return 'false sum'
-    if to_row(row['question'], to_solution(trace))['reasoning']!=trace['reasoning']: return 'not a GSM8K solution'
+    if to_row(row['question'], to_solution(trace))['reasoning']!=trace['reasoning']:
+        return 'not a GSM8K solution'
 
 # %% ../nbs/02d_selection.ipynb #6636e45d
 def near_duplicate(
@@ -138,7 +142,8 @@ def choose(
     for o in replies:
         why = reject_reason(row, o)
         trace = None if why else to_trace(row, o)
-        if not why and any(near_duplicate(trace['reasoning'], t['reasoning']) for t in traces): why = 'near-copy'
+        if not why and any(near_duplicate(trace['reasoning'], t['reasoning']) for t in traces):
+            why = 'near-copy'
         if not why and len(traces)==most: why = 'one too many'
         if not why: traces.append(trace)
         fates[why or 'kept'] += 1

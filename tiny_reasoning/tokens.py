@@ -26,7 +26,8 @@ def within(
     thread.start()
     try: res,e = done.get(timeout=seconds)
     except queue.Empty:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident),
+            ctypes.py_object(SystemExit))
         raise TimeoutError(f'no end after {seconds:g} s') from None
     if e: raise e
     return res
@@ -94,7 +95,8 @@ def reply_tokens(
 )->list: # Lists of tokens
     "Tokens of what the model still has to write of each of `replies` after its prompt"
     def rest(text, begun):
-        if begun and not text.startswith('<think>'): text = f'{begun}</think>\n\n{text}'  # an answer at once
+        # an answer at once
+        if begun and not text.startswith('<think>'): text = f'{begun}</think>\n\n{text}'
         return text.removeprefix(begun) if text.startswith(begun) else text.removeprefix('<think>').lstrip()
     texts = [rest(o, opening(tokenizer, p)) for o,p in zip(replies, prompts)]
     return tokenizer(texts, add_special_tokens=False).input_ids

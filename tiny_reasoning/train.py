@@ -9,7 +9,7 @@ __all__ = ['losses', 'plot_losses', 'plot_rewards', 'data_record', 'speed', 'run
            'fast_matmul', 'with_steps', 'train', 'main']
 
 # %% ../nbs/03_train.ipynb #d1638758
-import logging, math, os, shutil, sys, time
+import math, os, shutil, sys, time
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -67,7 +67,8 @@ def plot_rewards(
     ax = fig.subplots()
     ax.plot(*losses(history, 'rewards/right/mean'), '-', label='correct in training')
     ax.plot(*losses(history, 'eval_accuracy'), 'o--', label='correct in validation')
-    ax.plot(*losses(history, 'frac_reward_zero_std'), ':', color='grey', label='groups without a signal')
+    ax.plot(*losses(history, 'frac_reward_zero_std'), ':', color='grey',
+        label='groups without a signal')
     ax.set(xlabel='step', ylabel='share', ylim=(0,1))
     ax.legend()
     return _saved(fig, path)
@@ -92,7 +93,8 @@ def speed(
     a,times,history = trainer.args, trainer.clock.times, trainer.state.log_history
     steady = times[10:] or times
     rows = a.per_device_train_batch_size*a.gradient_accumulation_steps*a.world_size
-    tokens = first(o[k] for o in reversed(history) for k in ('eval_num_tokens','num_tokens') if k in o)
+    names = 'eval_num_tokens', 'num_tokens'
+    tokens = first(o[k] for o in reversed(history) for k in names if k in o)
     return dict(
         seconds=round(seconds, 1), seconds_per_step=round(seconds/max(steps, 1), 3),
         first_steps_seconds=round(sum(times[:10]), 1),
@@ -103,7 +105,8 @@ def speed(
 def _best(trainer):
     "The best checkpoint's name, and its value in validation"
     s,metric = trainer.state, trainer.args.metric_for_best_model.removeprefix('eval_')
-    return {'checkpoint':Path(s.best_model_checkpoint or '').name, f'validation_{metric}':s.best_metric}
+    return {'checkpoint':Path(s.best_model_checkpoint or '').name,
+        f'validation_{metric}':s.best_metric}
 
 def run_record(
     cfg:Config, # From `for_this_machine`
@@ -119,7 +122,8 @@ def run_record(
         config=asdict(cfg), resumed_from=resumed_from, **kwargs, **machine(),
         processes=a.world_size, data=data_record(splits), best=_best(trainer),
         steps=s.global_step, skipped_steps=trainer.finite.skipped,
-        rows_at_once=trainer.rows or a.per_device_train_batch_size, checkpointing=trainer.checkpointing,
+        rows_at_once=trainer.rows or a.per_device_train_batch_size,
+        checkpointing=trainer.checkpointing,
         **speed(trainer, seconds, s.global_step-resumed_from), **trainer.facts(),
         peak_memory_gb=round(memory_used(peak=True), 2), history=s.log_history)
 
@@ -148,7 +152,8 @@ def holds_run(
     return is_complete(out) or (out/'config.yaml').exists() or bool(checkpoints(out))
 
 # %% ../nbs/03_train.ipynb #e4be1559
-_others = dict(tiny_export='export.json', tiny_traces='traces.json')  # what each leaves in its folder
+# what each leaves in its folder
+_others = dict(tiny_export='export.json', tiny_traces='traces.json')
 
 def check_owner(
     folder, # Where a run is going to write
@@ -156,20 +161,24 @@ def check_owner(
 ):
     "A `TinyReasoningError` where `folder` is another command's"
     for command,o in _others.items():
-        if (Path(folder)/o).exists(): raise TinyReasoningError(f'{folder} belongs to {command} ({o}): choose another --{key}')
+        if (Path(folder)/o).exists():
+            raise TinyReasoningError(f'{folder} belongs to {command} ({o}): choose another --{key}')
 
 # %% ../nbs/03_train.ipynb #d9ed84f5
 _same = dict(project='seed', model='name max_seq_length load_in_4bit',
-    training='method effective_batch learning_rate num_train_epochs max_steps warmup_steps optim weight_decay lr_scheduler_type')
+    training='method effective_batch learning_rate num_train_epochs max_steps warmup_steps '
+        'optim weight_decay lr_scheduler_type')
 _same_keys = [f'{s}.{o}' for s,names in _same.items() for o in names.split()]
-_same_keys += [o for o in config_keys if o.startswith(('lora.','data.','grpo.')) and o!='data.num_proc']
+_same_keys += [o for o in config_keys if o.startswith(('lora.','data.','grpo.'))]
+_same_keys.remove('data.num_proc')
 
 def differing_key(
     a:Config, # Of a run
     b:Config, # That wants to continue it
 ): # A dotted key, or None
     "The first key that must be the same, and is not"
-    follow = ('training.max_steps','training.warmup_steps') if b.training.num_train_epochs else ()  # from the rows
+    # from the rows
+    follow = ('training.max_steps','training.warmup_steps') if b.training.num_train_epochs else ()
     return first(o for o in _same_keys if o not in follow and nested_attr(a, o)!=nested_attr(b, o))
 
 # %% ../nbs/03_train.ipynb #a96ca29c
@@ -187,14 +196,18 @@ def check_checkpoint(
     try:
         best = checkpoint.with_name(Path(read_json(file, _State)['best_model_checkpoint']).name)
         rng = first(checkpoint.glob('rng_state*.pth')) or checkpoint/'rng_state.pth'
-        for file in (checkpoint/'optimizer.pt', checkpoint/'scheduler.pt', rng, best/'complete'): file.stat()
+        for file in (checkpoint/'optimizer.pt', checkpoint/'scheduler.pt', rng, best/'complete'):
+            file.stat()
         for file in (o/'adapter_model.safetensors' for o in (checkpoint, best)):
-            with safe_open(file, 'np'): pass  # reads the header, and fails if the file is shorter than it says
-    except Exception as e: raise _damaged(checkpoint, f'{file.parent.name}/{file.name}: {e}') from None
+            # reads the header, and fails if the file is shorter than it says
+            with safe_open(file, 'np'): pass
+    except Exception as e:
+        raise _damaged(checkpoint, f'{file.parent.name}/{file.name}: {e}') from None
 
 def _damaged(checkpoint, why):
     "The error of a checkpoint that can't be continued from"
-    return TinyReasoningError(f'Cannot continue from {checkpoint}: {one_line(why)}. Move it away, and --resume takes an older one')
+    return TinyReasoningError(f'Cannot continue from {checkpoint}: {one_line(why)}. '
+        'Move it away, and --resume takes an older one')
 
 # %% ../nbs/03_train.ipynb #82c1688b
 def _no_way_on(out, cfg):
@@ -214,7 +227,9 @@ def resume_from(
     out = Path(output_dir)
     if not holds_run(out): return
     why = _no_way_on(out, cfg)
-    if why: raise TinyReasoningError(f'Cannot continue the run in {out}: {why}; --overwrite starts again')
+    if why:
+        raise TinyReasoningError(f'Cannot continue the run in {out}: {why}; '
+            '--overwrite starts again')
     last = saved_config(out/'config.yaml').training.max_steps
     found = [o for o in checkpoints(out, complete=True) if step_of(o)<last]
     if not found: return
@@ -232,7 +247,9 @@ def check_data(
     "A `TinyReasoningError` where these are not the rows that the run began with"
     was = read_json(Path(output_dir)/'data.json', _Data)['fingerprint']
     key = first(o for o,v in data_record(splits)['fingerprint'].items() if v!=was.get(o))
-    if key: raise TinyReasoningError(f'Cannot continue the run in {output_dir}: its {key} rows have changed')
+    if key:
+        raise TinyReasoningError(f'Cannot continue the run in {output_dir}: '
+            f'its {key} rows have changed')
 
 # %% ../nbs/03_train.ipynb #632f8661
 def check_free(
@@ -241,7 +258,8 @@ def check_free(
     "A `TinyReasoningError` where something is there already"
     if not adapter_path.is_dir() or not any(adapter_path.iterdir()): return
     what = 'another adapter' if has_adapter(adapter_path) else 'other files'
-    raise TinyReasoningError(f'{adapter_path} holds {what}: --overwrite moves it to `replaced`, --adapter_path puts this one elsewhere')
+    raise TinyReasoningError(f'{adapter_path} holds {what}: --overwrite moves it to `replaced`, '
+        '--adapter_path puts this one elsewhere')
 
 def _same_training(adapter_path, cfg):
     "Whether the adapter was trained as `cfg` asks"
@@ -259,10 +277,12 @@ def prepare_output(
     check_owner(out, 'output_dir')
     check_owner(adapter, 'adapter_path')
     inside = out.resolve().is_relative_to(adapter.resolve())
-    expect(not inside, 'project.adapter_path', str(adapter), 'a folder that does not hold the run itself')
+    expect(not inside, 'project.adapter_path', str(adapter),
+        'a folder that does not hold the run itself')
     checkpoint = resume_from(out, cfg) if resume else None
     if holds_run(out) and not (resume or overwrite):
-        raise TinyReasoningError(f'{out} holds another run: --resume continues it, --overwrite moves it to `replaced`, --output_dir puts this one elsewhere')
+        raise TinyReasoningError(f'{out} holds another run: --resume continues it, '
+            '--overwrite moves it to `replaced`, --output_dir puts this one elsewhere')
     mine = resume and holds_run(out) and _same_training(adapter, cfg)
     if not (overwrite or mine): check_free(adapter)
     return checkpoint
@@ -338,7 +358,8 @@ def say_where_to_continue(
     try: yield
     except (KeyboardInterrupt, SystemExit):
         left = first(reversed(checkpoints(output_dir, complete=True)))
-        log.warning(f'Stopped: --resume continues from {left.name}' if left else 'Stopped before the first checkpoint: --resume starts again')
+        if left: log.warning(f'Stopped: --resume continues from {left.name}')
+        else: log.warning('Stopped before the first checkpoint: --resume starts again')
         raise
 
 # %% ../nbs/03_train.ipynb #11f93546
@@ -352,8 +373,11 @@ def refuse_unsloth(
     backend:str, # `model.backend`
 ):
     "An error where Unsloth would put a GRPOTrainer of its own in place of TRL's; the decoder can't record its models either"
-    expect(backend!='unsloth', 'model.backend', backend, 'auto | transformers, with training.method grpo')
-    if 'unsloth' in sys.modules: raise TinyReasoningError('Unsloth is imported here, and with it another GRPOTrainer: start a new process')
+    expect(backend!='unsloth', 'model.backend', backend,
+        'auto | transformers, with training.method grpo')
+    if 'unsloth' in sys.modules:
+        raise TinyReasoningError('Unsloth is imported here, and with it another GRPOTrainer: '
+            'start a new process')
 
 # %% ../nbs/03_train.ipynb #a1b4ffad
 @contextmanager
@@ -379,7 +403,8 @@ def with_steps(
     steps = math.ceil(n*t.num_train_epochs/each)
     warmup = t.warmup_steps if t.warmup_steps<=steps else t.warmup_steps*steps//t.max_steps
     every = min(t.eval_steps, steps)
-    return replace(cfg, training=replace(t, max_steps=steps, warmup_steps=warmup, eval_steps=every, save_steps=every))
+    spacing = dict(warmup_steps=warmup, eval_steps=every, save_steps=every)
+    return replace(cfg, training=replace(t, max_steps=steps, **spacing))
 
 # %% ../nbs/03_train.ipynb #9f780a3c
 def _load(cfg, checkpoint, callbacks, splits=None):
@@ -395,7 +420,8 @@ def _load(cfg, checkpoint, callbacks, splits=None):
     if checkpoint: check_data(checkpoint.parent, splits)
     cfg = with_steps(cfg, len(splits.train))
     log.info('Applying LoRA')
-    trainer = _make_trainer(cfg.training.method)(start_adapter(model, cfg.lora, cfg.project.seed), tokenizer, splits, cfg)
+    model = start_adapter(model, cfg.lora, cfg.project.seed)
+    trainer = _make_trainer(cfg.training.method)(model, tokenizer, splits, cfg)
     for o in callbacks: trainer.add_callback(o)
     trainer.build()
     return splits, trainer, tokenizer
@@ -414,7 +440,8 @@ def _fit(trainer, checkpoint):
     "Train, from `checkpoint` on where there is one"
     a,out = trainer.args, trainer.args.output_dir
     devices = f' on each of {a.world_size} devices' if a.world_size>1 else ''
-    log.info(f'Training: {a.max_steps} steps of {a.per_device_train_batch_size}×{a.gradient_accumulation_steps} rows{devices}')
+    log.info(f'Training: {a.max_steps} steps of '
+        f'{a.per_device_train_batch_size}×{a.gradient_accumulation_steps} rows{devices}')
     start = str(checkpoint) if checkpoint else None
     try:
         with say_where_to_continue(out), _bar(trainer), fast_matmul(trainer.model.device.type):
@@ -424,7 +451,9 @@ def _fit(trainer, checkpoint):
         raise _damaged(checkpoint, e) from e
     at = trainer.state.global_step
     patience = trainer.cfg.training.early_stopping
-    if at<a.max_steps: log.info(f'Stopped at step {at} of {a.max_steps}: {patience} validations in a row were no better')
+    if at<a.max_steps:
+        log.info(f'Stopped at step {at} of {a.max_steps}: '
+            f'{patience} validations in a row were no better')
 
 # %% ../nbs/03_train.ipynb #edf9979e
 def _run(cfg, here, checkpoint, resume, callbacks, splits=None):
@@ -437,22 +466,28 @@ def _run(cfg, here, checkpoint, resume, callbacks, splits=None):
         if main: clear_output(out, adapter, checkpoint, resume)
         if main: _begin(out, cfg, splits)
     began = time.time()
-    with disk_errors(f'Cannot write into {out} or {adapter}; what was saved before is still there, and --resume continues from it'):
+    kept = 'what was saved before is still there, and --resume continues from it'
+    with disk_errors(f'Cannot write into {out} or {adapter}; {kept}'):
         _fit(trainer, checkpoint)
-        record = run_record(here, splits, trainer, time.time()-began, step_of(checkpoint or ''), startup_seconds=round(began-start, 1))
-        if main: keep_adapter(trainer.model, tokenizer, adapter, cfg, splits.train+splits.validation)
+        record = run_record(here, splits, trainer, time.time()-began, step_of(checkpoint or ''),
+            startup_seconds=round(began-start, 1))
+        if main:
+            keep_adapter(trainer.model, tokenizer, adapter, cfg, splits.train+splits.validation)
         if main: _finish(out, record)
         if main: describe_adapter(out, adapter)  # so that its folder can be passed on
     (_,best),(name,value) = record['best'].items()
-    log.info(f'Complete: {name.replace("_", " ")} {value:.3f} at {best}, {record["seconds"]:.0f} s, '
+    log.info(f'Complete: {name.replace("_", " ")} {value:.3f} at {best}, '
+        f'{record["seconds"]:.0f} s, '
         f'{record["peak_memory_gb"]} GB peak; adapter in {adapter}')
     return trainer, tokenizer
 
 # %% ../nbs/03_train.ipynb #e06867b7
 def _folders(project):
     "Folders of the run and its adapter, which can be written to"
-    out,adapter = writable(project.output_dir, 'project.output_dir'), writable(project.adapter_path, 'project.adapter_path')
-    writable(Path(os.path.abspath(adapter)).parent, 'project.adapter_path')  # the adapter is renamed there
+    out = writable(project.output_dir, 'project.output_dir')
+    adapter = writable(project.adapter_path, 'project.adapter_path')
+    # the adapter is renamed there
+    writable(Path(os.path.abspath(adapter)).parent, 'project.adapter_path')
     return out, adapter
 
 def train(
@@ -466,7 +501,8 @@ def train(
     log.info(f'Starting {cfg.project.name}')
     sft,main = cfg.training.method=='sft', os.environ.get('RANK', '0')=='0'
     if not sft: refuse_unsloth(cfg.model.backend)
-    for o in cfg.grpo.rewards or (): load_function(o, 'grpo.rewards')  # so that you hear of a mistake now
+    # so that you hear of a mistake now
+    for o in cfg.grpo.rewards or (): load_function(o, 'grpo.rewards')
     out,adapter = _folders(cfg.project)
     with lock_folder(out, doing='training') if main else nullcontext():
         checkpoint = prepare_output(cfg, resume, overwrite) if main or resume else None

@@ -11,7 +11,8 @@ __all__ = ['to_dataset', 'micro_batch', 'common_args', 'sft_config', 'SplitOnOOM
 import logging, math, shutil, time
 from pathlib import Path
 import torch
-logging.getLogger('bitsandbytes').setLevel(logging.ERROR)  # on a CPU it asks for an optional package as it is imported
+# on a CPU it asks for an optional package as it is imported
+logging.getLogger('bitsandbytes').setLevel(logging.ERROR)
 from accelerate import PartialState
 from datasets import Dataset
 from fastcore.basics import patch
@@ -25,7 +26,7 @@ from .tokens import *
 from .files import *
 from .model import *
 from .adapter import *
-from .generate import fast_adapter
+from .adapter import fast_adapter
 
 # %% ../nbs/02c_trainer.ipynb #470b29a2
 def to_dataset(
@@ -37,9 +38,11 @@ def to_dataset(
     "Rows in tokens, as SFTTrainer takes them"
     plain = Dataset.from_list([{k:o[k] for k in ('question','reasoning','answer')} for o in rows])
     def some(batch):
-        made = to_tokens([dict(zip(batch, o)) for o in zip(*batch.values())], tokenizer, system_prompt)
+        made = to_tokens([dict(zip(batch, o)) for o in zip(*batch.values())],
+            tokenizer, system_prompt)
         return {k:[o[k] for o in made] for k in made[0]}
-    return plain.map(some, batched=True, num_proc=num_proc, remove_columns=plain.column_names, desc='Tokens')
+    return plain.map(some, batched=True, num_proc=num_proc,
+        remove_columns=plain.column_names, desc='Tokens')
 
 # %% ../nbs/02c_trainer.ipynb #b2ed0351
 def micro_batch(
@@ -63,7 +66,8 @@ def _report_to(name):
     here = get_available_reporting_integrations()
     if not name or name in here: return name or 'none'
     # not quoted: somebody may write `wandb:KEY`
-    raise ConfigError(f'training.report_to: allowed: none, or what is installed: {", ".join(here) or "nothing"}')
+    raise ConfigError('training.report_to: allowed: none, or what is installed: '
+        f'{", ".join(here) or "nothing"}')
 
 # %% ../nbs/02c_trainer.ipynb #0d819df9
 def common_args(
@@ -74,10 +78,13 @@ def common_args(
     names = 'max_steps warmup_steps learning_rate lr_scheduler_type weight_decay optim logging_steps eval_steps save_steps'
     return dict(
         **{o:getattr(t, o) for o in names.split()}, **_precision(cfg.model.dtype),
-        output_dir=p.output_dir, seed=p.seed, run_name=p.name, report_to=_report_to(t.report_to), project='tiny_reasoning',
+        output_dir=p.output_dir, seed=p.seed, run_name=p.name,
+        report_to=_report_to(t.report_to), project='tiny_reasoning',
         disable_tqdm=True,
-        eval_strategy='steps', save_strategy='steps', save_total_limit=None, load_best_model_at_end=True,
-        logging_nan_inf_filter=False, gradient_checkpointing=False, ddp_find_unused_parameters=False)
+        eval_strategy='steps', save_strategy='steps', save_total_limit=None,
+        load_best_model_at_end=True,
+        logging_nan_inf_filter=False, gradient_checkpointing=False,
+        ddp_find_unused_parameters=False)
 
 # %% ../nbs/02c_trainer.ipynb #4ab3d003
 def sft_config(
@@ -87,16 +94,19 @@ def sft_config(
     "SFTTrainer's settings for `cfg`; a `ConfigError` where it refuses them"
     rows,passes = micro_batch(cfg.training)
     args = common_args(cfg) | dict(
-        per_device_train_batch_size=rows, per_device_eval_batch_size=rows, gradient_accumulation_steps=passes,
+        per_device_train_batch_size=rows, per_device_eval_batch_size=rows,
+        gradient_accumulation_steps=passes,
         completion_only_loss=True, max_length=None, packing=False, padding_free=False,
         metric_for_best_model='eval_loss', greater_is_better=False)
-    with explain('training', ValueError, OverflowError, error=ConfigError): return SFTConfig(**args | kwargs)
+    with explain('training', ValueError, OverflowError, error=ConfigError):
+        return SFTConfig(**args | kwargs)
 
 # %% ../nbs/02c_trainer.ipynb #8744097c
 def _pieces(inputs, rows):
     "The batch `inputs` in pieces of at most `rows` rows"
     n = len(next(iter(inputs.values())))
-    return [{k:v[i:i+rows] if len(v)==n else v for k,v in inputs.items()} for i in range(0, n, rows)]
+    return [{k:v[i:i+rows] if len(v)==n else v for k,v in inputs.items()}
+        for i in range(0, n, rows)]
 
 # %% ../nbs/02c_trainer.ipynb #62fa3861
 class SplitOnOOM:
@@ -111,7 +121,9 @@ class SplitOnOOM:
         params = [p for p in model.parameters() if p.requires_grad]
         before = [None if p.grad is None else p.grad.clone() for p in params]
         step,n = super().training_step, len(next(iter(inputs.values())))
-        def in_pieces(): return sum([step(model, o, num_items_in_batch) for o in self.microbatches(inputs, self.rows or n)])
+        def in_pieces():
+            parts = self.microbatches(inputs, self.rows or n)
+            return sum([step(model, o, num_items_in_batch) for o in parts])
         while True:
             with fast_adapter(self.model, train=True): loss = unless_oom(in_pieces)
             if loss is not None: return loss
@@ -130,7 +142,9 @@ def check(self:SplitOnOOM,
     last:bool, # Nothing is left to cut
 ):
     "A `TinyReasoningError` where the batch can't be cut further"
-    if self.args.world_size>1: why = 'several processes can only be cut together: lower --batch_size, or set --training.auto_batch false'
+    if self.args.world_size>1:
+        why = ('several processes can only be cut together: '
+            'lower --batch_size, or set --training.auto_batch false')
     elif last: why = f'{self.shorter}, set --model.load_in_4bit true, or take a smaller model'
     else: return
     raise TinyReasoningError(f'Out of memory {at}: {why}')
@@ -173,7 +187,8 @@ def build(self:SplitOnOOM):
 
 # %% ../nbs/02c_trainer.ipynb #73fcf7cc
 @patch
-def create_model_card(self:SplitOnOOM, *args, **kwargs): "Nothing: a README.md in `output_dir` is yours"
+def create_model_card(self:SplitOnOOM, *args, **kwargs):
+    "Nothing: a README.md in `output_dir` is yours"
 
 # %% ../nbs/02c_trainer.ipynb #59267ebe
 class Progress(ProgressCallback):
@@ -181,7 +196,8 @@ class Progress(ProgressCallback):
     names = dict(loss='loss', eval_loss='validation')  # What is shown of the log, and as what
     def on_train_begin(self, args, state, control, **kwargs):
         self.current_step,self.losses = state.global_step,{}
-        look = dict(desc='Training', unit='step', mininterval=1, disable=not state.is_world_process_zero)
+        look = dict(desc='Training', unit='step', mininterval=1,
+            disable=not state.is_world_process_zero)
         self.training_bar = tqdm(total=state.max_steps, initial=state.global_step, **look)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
@@ -199,7 +215,9 @@ class Progress(ProgressCallback):
 class StepClock(TrainerCallback):
     "Seconds of each step in `times`, without those that validate or save; `began` once a step has begun"
     began = False
-    def on_train_begin(self, args, state, control, **kwargs): self.times,self.last,self.plain = [],time.time(),True
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.times,self.last,self.plain = [],time.time(),True
+
     def on_step_begin(self, args, state, control, **kwargs): self.began = True
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -248,12 +266,14 @@ class NonFinite(TrainerCallback):
         if self.row>self.patience: self.stop(state, f'{self.row} gradients in a row were')
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
-        if not math.isfinite(metrics.get('eval_loss', 0)): self.stop(state, 'the validation loss is')
+        if not math.isfinite(metrics.get('eval_loss', 0)):
+            self.stop(state, 'the validation loss is')
 
     def stop(self, state, what):
         "The error that ends the run"
         best = state.best_model_checkpoint or 'none'
-        raise TinyReasoningError(f'Training diverged: at step {state.global_step}, {what} not finite. Lower --learning_rate. Best checkpoint until then: {best}')
+        raise TinyReasoningError(f'Training diverged: at step {state.global_step}, '
+            f'{what} not finite. Lower --learning_rate. Best checkpoint until then: {best}')
 
 # %% ../nbs/02c_trainer.ipynb #1f719ea8
 class KeepCheckpoints(TrainerCallback):
@@ -264,8 +284,10 @@ class KeepCheckpoints(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         out,best = Path(args.output_dir), state.best_model_checkpoint
-        self.own = [o for o in checkpoints(out, complete=True) if step_of(o)<=state.global_step]  # of a run that was resumed
-        if best: state.best_model_checkpoint = str(out/Path(best).name)  # the folder may have been renamed
+        # of a run that was resumed
+        self.own = [o for o in checkpoints(out, complete=True) if step_of(o)<=state.global_step]
+        # the folder may have been renamed
+        if best: state.best_model_checkpoint = str(out/Path(best).name)
 
     def on_save(self, args, state, control, **kwargs):
         PartialState().wait_for_everyone()  # each process writes the state of its random numbers
@@ -296,7 +318,8 @@ def _scaler():
 # %% ../nbs/02c_trainer.ipynb #97b3f862
 def quiet_libraries():
     "Let trl, transformers, accelerate and peft log errors only"
-    for o in ('trl','transformers','accelerate','peft'): logging.getLogger(o).setLevel(logging.ERROR)
+    for o in ('trl','transformers','accelerate','peft'):
+        logging.getLogger(o).setLevel(logging.ERROR)
 
 # %% ../nbs/02c_trainer.ipynb #34a9ad94
 def add_callbacks(
@@ -313,7 +336,8 @@ def add_callbacks(
     keep = KeepCheckpoints(cfg.training.save_total_limit)
     patience = cfg.training.early_stopping
     early = [EarlyStoppingCallback(patience)] if patience else []
-    for o in (progress, trainer.clock, TimeLeft(), trainer.finite, keep, *early): trainer.add_callback(o)
+    for o in (progress, trainer.clock, TimeLeft(), trainer.finite, keep, *early):
+        trainer.add_callback(o)
     return trainer
 
 # %% ../nbs/02c_trainer.ipynb #1f9e44c8
@@ -322,7 +346,8 @@ def check_validation(
 ):
     "Raise a `TinyReasoningError` where there are no rows to choose the best checkpoint by"
     how = 'raise data.validation_split or data.num_samples'
-    if not splits.validation: raise TinyReasoningError(f'No validation rows, so no best checkpoint: {how}')
+    if not splits.validation:
+        raise TinyReasoningError(f'No validation rows, so no best checkpoint: {how}')
 
 # %% ../nbs/02c_trainer.ipynb #005e860c
 def make_trainer(
@@ -336,9 +361,11 @@ def make_trainer(
     check_validation(splits)
     quiet_libraries()
     args = sft_config(cfg, **kwargs)
-    if args.n_gpu>1: args._n_gpu = 1  # one process has one GPU; `accelerate launch` starts more of them
+    # one process has one GPU; `accelerate launch` starts more of them
+    if args.n_gpu>1: args._n_gpu = 1
     how = tokenizer, cfg.data.system_prompt, (cfg.data.num_proc if cfg.data.num_proc>1 else None)
     train,validation = (to_dataset(splits[o], *how) for o in ('train','validation'))
     with explain('lora.target_modules or training', ValueError, error=ConfigError):
-        trainer = SplitSFTTrainer(model, args=args, processing_class=tokenizer, train_dataset=train, eval_dataset=validation)
+        trainer = SplitSFTTrainer(
+            model, args=args, processing_class=tokenizer, train_dataset=train, eval_dataset=validation)
     return add_callbacks(trainer, cfg, Progress())
