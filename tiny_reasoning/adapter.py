@@ -103,12 +103,13 @@ def use_checkpointing(
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
 
-# %% ../nbs/02a_adapter.ipynb #a17f4d50
+# %% ../nbs/02a_adapter.ipynb #18a7f6d2
 def _facts(path):
     "The folder that says how the adapter in `path` was made: its own, or that of a checkpoint's run"
     path = Path(path)
     return path.parent if step_of(path) and not (path/'config.yaml').is_file() else path
 
+# %% ../nbs/02a_adapter.ipynb #a17f4d50
 def trained_with(
     path, # An adapter's folder
 ): # `Config`, or None where other tools made the adapter
@@ -198,7 +199,7 @@ def has_adapter(
     "Whether `path` holds an adapter"
     return (Path(path)/'adapter_config.json').is_file()
 
-# %% ../nbs/02a_adapter.ipynb #324adb95
+# %% ../nbs/02a_adapter.ipynb #9eb706d4
 def same_base(
     path, # Folder of an adapter, or of a run
     model_name:str, # As in `model.name`
@@ -209,6 +210,7 @@ def same_base(
     now = base_digest(model_name) if before else ''
     return before==now if before and now else None
 
+# %% ../nbs/02a_adapter.ipynb #324adb95
 def check_adapter(
     path, # An adapter's folder
     model_name=None, # As in `model.name`; None compares nothing
@@ -226,12 +228,13 @@ def check_adapter(
         f'but model.name is {model_name!r}: '
         f'give --model.name {own.model.name}, or the --config of its training')
 
-# %% ../nbs/02a_adapter.ipynb #c1a5e602
+# %% ../nbs/02a_adapter.ipynb #aec2005e
 def _other_base(path):
     "The model that another tool's adapter in `path` says it is for; None for our own"
     if trained_with(path): return None
     return read_json(Path(path)/'adapter_config.json', dict).get('base_model_name_or_path')
 
+# %% ../nbs/02a_adapter.ipynb #c1a5e602
 def _compare_weights(path, model_name):
     "A warning where the adapter in `path` was trained on other weights than those that `model_name` stands for, as far as it says"
     if model_name is None: return

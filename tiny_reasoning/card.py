@@ -417,12 +417,15 @@ def adapter_card(
         max_new_tokens=cfg.evaluation.max_new_tokens)
     return str(card).rstrip()
 
-# %% ../nbs/02i_card.ipynb #433aa68c
+# %% ../nbs/02i_card.ipynb #4fb6e0f4
 _mark = '\n\n<!-- Written by tiny_reasoning, which writes it anew while this fits: '
 
 def _signed(text): return f'{text}{_mark}{hashlib.sha256(text.encode()).hexdigest()[:16]} -->\n'
+
+# %% ../nbs/02i_card.ipynb #a5ee4c7e
 def _is_ours(text): return text==_signed(text.rpartition(_mark)[0])
 
+# %% ../nbs/02i_card.ipynb #433aa68c
 def describe_adapter(
     folder, # Of the adapter's run
     path, # The adapter's folder

@@ -72,7 +72,7 @@ def has_format(
     if not (start and ends): return False
     return bool(text[start.end():ends[-1]].strip())
 
-# %% ../nbs/01_data.ipynb #9dda9273
+# %% ../nbs/01_data.ipynb #1db147af
 _boxed = re.compile(r'\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}')
 _frac = r'\\[dt]?frac\s*(?:\{([^{}]+)\}|(\d))\s*(?:\{([^{}]+)\}|(\d))'
 
@@ -81,6 +81,7 @@ def _improper(m):
     try: return f'{int(m[1])*int(m[3])+int(m[2])}/{m[3]}'
     except ValueError: return m[0]  # Python reads at most 4,300 digits
 
+# %% ../nbs/01_data.ipynb #398dc1ce
 def _vulgar(m):
     "`½` as ` 1/2`"
     return ' '+unicodedata.normalize('NFKC', m[0]).replace('⁄', '/')
@@ -88,6 +89,7 @@ def _vulgar(m):
 def _digit(m): return str(int(m[0]))
 def _over(m): return f'{m[1] or m[2]}/{m[3] or m[4]}'
 
+# %% ../nbs/01_data.ipynb #9dda9273
 _rules = [ # What we look for, what it becomes, an example
     (r'(?![0-9])\d',                      _digit,    '১২'),
     ('[¼-¾⅐-⅞]',                          _vulgar,   '2½'),
@@ -251,7 +253,7 @@ def in_words(
     "Whether an answer is a word or a few: letters alone, in brackets perhaps"
     return bool(_few_words.fullmatch(answer))
 
-# %% ../nbs/01_data.ipynb #4bdee835
+# %% ../nbs/01_data.ipynb #83274742
 _says = re.compile(r'.*\banswer(?:\s+is\b\s*:?|:)\s*', re.I)
 _tags = {'<|begin_of_thought|>':'<think>', '<|end_of_thought|>':'</think>',
     '<|begin_of_solution|>':'', '<|end_of_solution|>':''}
@@ -270,6 +272,7 @@ def _without_boxes(text):
     if not after and (again or steps!=before): text = steps if again else f'{steps}\n{box[1]}'
     return _boxed.sub(r'\1', text)
 
+# %% ../nbs/01_data.ipynb #4bdee835
 def split_solution(
     text:str # A worked solution
 )->tuple: # The solution without the mark, what the mark says, the mark; '' where there is none
@@ -433,7 +436,7 @@ def plain_words(
     "`text` without case, marks, brackets and punctuation at its ends"
     return ' '.join(text.casefold().split()).strip('*`_$()[]{}"“”\'.,:;! ')
 
-# %% ../nbs/01_data.ipynb #8c6efcc0
+# %% ../nbs/01_data.ipynb #33aa399d
 def _named(choices, text):
     "Which of `choices` the `text` names, in order"
     plain = {plain_words(o):o for o in choices}
@@ -441,6 +444,7 @@ def _named(choices, text):
     parts = '|'.join(map(find, sorted(plain, key=len, reverse=True)))
     return [plain[plain_words(o)] for o in re.findall(rf'(?<!\w)(?:{parts})(?!\w)', text)]
 
+# %% ../nbs/01_data.ipynb #8c6efcc0
 def read_choice(
     choices, # Answers that there could be
     text:str, # A reply
@@ -497,7 +501,7 @@ def load_function(
     if not callable(f): raise ConfigError(f'{key}: {path} has no function {shorten(name)}')
     return f
 
-# %% ../nbs/01_data.ipynb #2392f0ee
+# %% ../nbs/01_data.ipynb #b964b62e
 def call_function(
     f, # From `load_function`
     key:str, # The configuration's key that names it, for the error
@@ -511,6 +515,7 @@ def call_function(
         call = f'{getattr(f, "__name__", "it")}({shorten(text, 60)}, row)'
         raise TinyReasoningError(f'{key}: {call} fails: {why}') from e
 
+# %% ../nbs/01_data.ipynb #2392f0ee
 def own_judge(
     f, # From `load_function`
     row:dict, # question, reasoning, answer

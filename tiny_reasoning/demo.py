@@ -138,13 +138,14 @@ def example_problems(
     except TinyReasoningError as e: log.warning(e)
     return [_pens]
 
-# %% ../nbs/05_demo.ipynb #349d4bb2
+# %% ../nbs/05_demo.ipynb #497d595f
 def _labels(questions, most=42):
     "What a button says of each question: its beginning, or what comes after a long one that all of them share"
     shared = os.path.commonprefix(questions)
     at = shared.rfind(' ')+1 if len(questions)>1 and len(shared)>most/2 else 0
     return [textwrap.shorten(o[at:], most, placeholder=' …') for o in questions]
 
+# %% ../nbs/05_demo.ipynb #349d4bb2
 class Examples(w.HBox):
     "A button for each problem"
     def __init__(

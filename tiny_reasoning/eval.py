@@ -320,7 +320,7 @@ def name_models(
     expect(len(specs)>1 and len({*names})==len(names), 'models', list(specs), 'two models or more')
     return dict(zip(names, specs))
 
-# %% ../nbs/04_eval.ipynb #18e5ae49
+# %% ../nbs/04_eval.ipynb #d8fd6ca7
 def base_of(
     path, # An adapter's folder, ours or another tool's
 )->str: # As in `model.name`
@@ -332,6 +332,7 @@ def base_of(
     raise TinyReasoningError(f"{str(path)!r} does not say which model it is for: "
         "its adapter_config.json has no base_model_name_or_path")
 
+# %% ../nbs/04_eval.ipynb #18e5ae49
 @contextmanager
 def open_any(
     spec:str, # A model's name or folder, or an adapter's folder
@@ -345,7 +346,7 @@ def open_any(
     model,tokenizer = load_model(replace(m, name=base_of(path)))
     with with_adapter(model, path) as tuned, merged(tuned): yield tuned, tokenizer
 
-# %% ../nbs/04_eval.ipynb #da0f7fe3
+# %% ../nbs/04_eval.ipynb #a097757e
 def measure_models(
     cfg:Config, # Data, system prompt, seed and the section `evaluation`
     models:dict, # From `name_models`
@@ -366,6 +367,7 @@ def measure_models(
         clear_device_cache(garbage_collection=True)
     return splits, *_collected(sets, asked)
 
+# %% ../nbs/04_eval.ipynb #da0f7fe3
 def _evaluate_models(cfg, models, splits=None):
     "As `_evaluate`, of whole models"
     adapters = {k:Path(o).expanduser()
@@ -406,7 +408,7 @@ def _describe(out, adapter):
     try: describe_adapter(out, adapter)
     except TinyReasoningError as e: log.warning(f'The card in {adapter} stays as it was: {e}')
 
-# %% ../nbs/04_eval.ipynb #8d58c11a
+# %% ../nbs/04_eval.ipynb #a19d035a
 def evaluate(
     cfg:Config, # Model, data and where the adapter is
     base_only:bool=False, # Measure the base model alone; needs no adapter, and writes `base_eval.json` and so on
@@ -435,6 +437,7 @@ def evaluate(
     log.info(f'Final Accuracy: {_final(result["sets"]["test"])}')
     return result
 
+# %% ../nbs/04_eval.ipynb #8d58c11a
 def main():
     "The command `tiny_eval`"
     command(evaluate, prog='tiny_eval', load=run_config)

@@ -319,7 +319,7 @@ def _describe(part, cfg, path, digest, proofs, repo):
         example_question(out, result), cfg.data.system_prompt, cfg.evaluation.max_new_tokens)
     atomic_write_text(part/'README.md', str(card))
 
-# %% ../nbs/04d_export.ipynb #9c1aaa42
+# %% ../nbs/04d_export.ipynb #215a89cd
 _for_peft = 'adapter_*', 'tokenizer*', 'chat_template*', 'special_tokens_map.json', 'vocab*', 'merges*', 'added_tokens.json', 'questions.txt'
 
 def public_config(
@@ -333,6 +333,7 @@ def public_config(
         data=replace(cfg.data, dataset_name=public_name(cfg.data.dataset_name), scorer=None),
         grpo=replace(cfg.grpo, rewards=None, pass_rates=None))
 
+# %% ../nbs/04d_export.ipynb #9c1aaa42
 def copy_adapter(
     path, # The adapter's folder
     dest, # An empty folder

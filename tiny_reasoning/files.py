@@ -101,13 +101,14 @@ def writable(
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path): return path
 
-# %% ../nbs/00a_files.ipynb #c7629e6d
+# %% ../nbs/00a_files.ipynb #dc18d30b
 class _Holder(TypedDict):
     pid:int
     host:str
     doing:str
     since:str
 
+# %% ../nbs/00a_files.ipynb #c7629e6d
 def _holder(path):
     "Who holds the lock at `path`, in words"
     try: o = read_json(path, _Holder)

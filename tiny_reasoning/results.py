@@ -92,7 +92,7 @@ def plot_accuracy(
     for o in legend.get_texts(): o.set_parse_math(False)  # a folder's name may hold a $
     return ax.figure
 
-# %% ../nbs/02h_results.ipynb #ad49e472
+# %% ../nbs/02h_results.ipynb #fbadc025
 def _svg(fig):
     "`fig` as an SVG element"
     f = StringIO()
@@ -100,6 +100,7 @@ def _svg(fig):
     text = f.getvalue()
     return NotStr(text[text.index('<svg'):])
 
+# %% ../nbs/02h_results.ipynb #ad49e472
 def _changed(preds, won, lost):
     "The questions that of two models only `won` answered correctly, each to be unfolded"
     def one(o):
@@ -108,7 +109,7 @@ def _changed(preds, won, lost):
             P(visible(f'Correct answer: {o["gold"]}')), *replies)
     return [one(o) for o in preds if o[won]['flexible'] and not o[lost]['flexible']]
 
-# %% ../nbs/02h_results.ipynb #78bb0c52
+# %% ../nbs/02h_results.ipynb #db207648
 def _set_parts(name, r, source):
     "Heading, source, table and verdicts of one set"
     head,*body = table(r)
@@ -116,6 +117,7 @@ def _set_parts(name, r, source):
     words = [P(visible(verdict(c, k)), cls='verdict') for k,c in r.get('compared', {}).items()]
     return [H2(name), P(source), Table(*rows), *words]
 
+# %% ../nbs/02h_results.ipynb #78bb0c52
 def _measured(adapters, models=None):
     "In words, what was measured"
     if models: return f'{len(models)} models'
@@ -225,7 +227,7 @@ def sets_of(
     return {k:_set_result([o for o in preds if o['set']==k])
         for k in dict.fromkeys(o['set'] for o in preds)}
 
-# %% ../nbs/02h_results.ipynb #66ea3e67
+# %% ../nbs/02h_results.ipynb #fb0346dc
 class Verdict(TypedDict):
     "A model's reply to one question, in `predictions.jsonl`"
     output:str
@@ -239,6 +241,7 @@ class Verdict(TypedDict):
     harness_flexible:NotRequired[bool]
     harness_strict:NotRequired[bool]
 
+# %% ../nbs/02h_results.ipynb #66ea3e67
 class EvalRecord(TypedDict):
     "The contents of `eval.json`"
     name:str
@@ -260,11 +263,12 @@ class EvalRecord(TypedDict):
     models:NotRequired[dict[str, str]] # Name -> model or folder, where whole models were compared
     asked:NotRequired[str] # How, where not by our own prompt
 
-# %% ../nbs/02h_results.ipynb #66334854
+# %% ../nbs/02h_results.ipynb #49473503
 def _rounded(obj):
     "`obj` as JSON would have it, floats to six places"
     return json.loads(json.dumps(obj), parse_float=lambda o: round(float(o), 6))
 
+# %% ../nbs/02h_results.ipynb #66334854
 def read_eval(
     path, # An `eval.json`, or one of the others that `report_files` names
 )->dict: # `EvalRecord`

@@ -149,7 +149,7 @@ def _read_file(path):
     if not rows: raise TinyReasoningError(f'Cannot read {path}: no row is in it')
     return rows
 
-# %% ../nbs/01c_rows.ipynb #5ac64dec
+# %% ../nbs/01c_rows.ipynb #24070f68
 _ours = dict(question='question', answer='answer')
 _pairs = [o.split() for o in ('problem solution', 'problem answer', 'question solution',
     'question response',
@@ -164,6 +164,7 @@ _thoughts = 'reasoning', 'rationale', 'chain_of_thought', 'cot', 'thinking', 'th
 
 class _NoAnswers(TinyReasoningError): "There are questions, and no answers"
 
+# %% ../nbs/01c_rows.ipynb #5ac64dec
 def _find_columns(names, given=None):
     "Which of the columns `names` is the question, the answer and so on, where `given` doesn't say it"
     known = first(_shapes, lambda o: set(o.values())<=set(names))
@@ -178,7 +179,7 @@ def _find_columns(names, given=None):
     if shape.get('question')=='instruction' and 'input' in names: shape['input'] = 'input'
     return shape
 
-# %% ../nbs/01c_rows.ipynb #8ffa801a
+# %% ../nbs/01c_rows.ipynb #fbadb2b6
 _speakers = dict(human='user', gpt='assistant')
 
 def _has_system(row):
@@ -187,6 +188,7 @@ def _has_system(row):
     turns = [v[0] for v in row.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
     return any(o.get('role', o.get('from'))=='system' for o in turns)
 
+# %% ../nbs/01c_rows.ipynb #8ffa801a
 def _exchange(turns):
     "Question, reasoning and answer of a chat, as arguments of `to_row`"
     turns = [o for o in turns if isinstance(o, dict)] if isinstance(turns, list) else []

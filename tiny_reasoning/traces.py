@@ -154,13 +154,15 @@ def why(self:Teacher,
     if isinstance(e, ConnectError): return 'nobody answers there'
     return str(e) if type(e) is ValueError else f'the connection broke ({type(e).__name__})'
 
-# %% ../nbs/02f_traces.ipynb #8144aa9d
+# %% ../nbs/02f_traces.ipynb #89217b09
 class _Model(TypedDict):
     id:str
 
+# %% ../nbs/02f_traces.ipynb #8c9db76a
 class _Models(TypedDict):
     data:list[_Model]
 
+# %% ../nbs/02f_traces.ipynb #8144aa9d
 @patch
 def _only_model(self:Teacher):
     "The name of the endpoint's only model"
@@ -226,7 +228,7 @@ def __call__(self:Teacher,
             wait = getattr(e, 'wait', None)
         time.sleep(min(60, wait or random.uniform(0.5, 1)*2**i))
 
-# %% ../nbs/02f_traces.ipynb #195e9d61
+# %% ../nbs/02f_traces.ipynb #1dca15b5
 def _work(todo, done, f):
     "Put `(item, f(item))`, or the error instead, into queue `done` for each item in `todo`"
     while True:
@@ -235,6 +237,7 @@ def _work(todo, done, f):
         try: done.put((item, f(item)))
         except Exception as e: done.put((item, e))
 
+# %% ../nbs/02f_traces.ipynb #195e9d61
 def _in_threads(f, items, at_once):
     "`f` of each item, as they come"
     todo,done = queue.SimpleQueue(),queue.SimpleQueue()

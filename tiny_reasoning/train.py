@@ -34,27 +34,27 @@ def losses(
     "Steps and losses in `history`"
     return tuple(zip(*[(o['step'], o[key]) for o in history if key in o])) or ((),())
 
-# %% ../nbs/03_train.ipynb #6820b8f2
-def _saved(fig, path):
-    "`fig`, also written to `path` where that is given"
+# %% ../nbs/03_train.ipynb #bd4c635c
+def _plot(lines, path, **axes):
+    "A picture of `lines` (label -> points and style) over steps, also written to `path` where that is given"
+    from matplotlib.figure import Figure
+    fig = Figure(figsize=(6,3), layout='constrained')
+    ax = fig.subplots()
+    for label,(points,style) in lines.items(): ax.plot(*points, style, label=label)
+    ax.set(xlabel='step', **axes)
+    ax.legend()
     if path:
         with atomic_write(path) as part: fig.savefig(part, dpi=120, format='png')
     return fig
 
+# %% ../nbs/03_train.ipynb #6820b8f2
 def plot_losses(
     history:list, # `log_history` of a trainer, or of `run.json`
     path=None, # Also save the picture here
 ): # matplotlib figure
     "Training and validation loss over steps"
-    from matplotlib.figure import Figure
-    fig = Figure(figsize=(6,3), layout='constrained')
-    ax = fig.subplots()
-    ax.plot(*losses(history), '-', label='training')
-    ax.plot(*losses(history, 'eval_loss'), 'o--', label='validation')
-    ax.set(xlabel='step', ylabel='loss (per completion token)')
-    ax.set_ylim(0, None)
-    ax.legend()
-    return _saved(fig, path)
+    lines = dict(training=(losses(history), '-'), validation=(losses(history, 'eval_loss'), 'o--'))
+    return _plot(lines, path, ylabel='loss (per completion token)', ylim=(0,None))
 
 # %% ../nbs/03_train.ipynb #21b98e73
 def plot_rewards(
@@ -62,16 +62,11 @@ def plot_rewards(
     path=None, # Also save the picture here
 ): # matplotlib figure
     "Shares of correct replies in training and validation, and of groups without a signal, over steps"
-    from matplotlib.figure import Figure
-    fig = Figure(figsize=(6,3), layout='constrained')
-    ax = fig.subplots()
-    ax.plot(*losses(history, 'rewards/right/mean'), '-', label='correct in training')
-    ax.plot(*losses(history, 'eval_accuracy'), 'o--', label='correct in validation')
-    ax.plot(*losses(history, 'frac_reward_zero_std'), ':', color='grey',
-        label='groups without a signal')
-    ax.set(xlabel='step', ylabel='share', ylim=(0,1))
-    ax.legend()
-    return _saved(fig, path)
+    lines = {
+        'correct in training':(losses(history, 'rewards/right/mean'), '-'),
+        'correct in validation':(losses(history, 'eval_accuracy'), 'o--'),
+        'groups without a signal':(losses(history, 'frac_reward_zero_std'), 'C7:')}
+    return _plot(lines, path, ylabel='share', ylim=(0,1))
 
 # %% ../nbs/03_train.ipynb #b0a4af4c
 def data_record(
@@ -101,13 +96,14 @@ def speed(
         samples_per_second=round(rows*len(steady)/max(sum(steady), 1e-9), 2),
         tokens_per_second=round((tokens or 0)/max(seconds, 1e-9)))
 
-# %% ../nbs/03_train.ipynb #e65b5a67
+# %% ../nbs/03_train.ipynb #8ca581d9
 def _best(trainer):
     "The best checkpoint's name, and its value in validation"
     s,metric = trainer.state, trainer.args.metric_for_best_model.removeprefix('eval_')
     return {'checkpoint':Path(s.best_model_checkpoint or '').name,
         f'validation_{metric}':s.best_metric}
 
+# %% ../nbs/03_train.ipynb #e65b5a67
 def run_record(
     cfg:Config, # From `for_this_machine`
     splits, # From `make_splits`
@@ -181,12 +177,13 @@ def differing_key(
     follow = ('training.max_steps','training.warmup_steps') if b.training.num_train_epochs else ()
     return first(o for o in _same_keys if o not in follow and nested_attr(a, o)!=nested_attr(b, o))
 
-# %% ../nbs/03_train.ipynb #a96ca29c
+# %% ../nbs/03_train.ipynb #53ff0e14
 class _State(TypedDict):
     best_model_checkpoint:str
     best_metric:StrictFloat
     log_history:list[dict]
 
+# %% ../nbs/03_train.ipynb #38c358d5
 def check_checkpoint(
     checkpoint:Path, # A complete one
 ):
@@ -204,12 +201,13 @@ def check_checkpoint(
     except Exception as e:
         raise _damaged(checkpoint, f'{file.parent.name}/{file.name}: {e}') from None
 
+# %% ../nbs/03_train.ipynb #a96ca29c
 def _damaged(checkpoint, why):
     "The error of a checkpoint that can't be continued from"
     return TinyReasoningError(f'Cannot continue from {checkpoint}: {one_line(why)}. '
         'Move it away, and --resume takes an older one')
 
-# %% ../nbs/03_train.ipynb #82c1688b
+# %% ../nbs/03_train.ipynb #246e34e9
 def _no_way_on(out, cfg):
     "In words, why `cfg` can't continue the run in `out`; None where it can"
     if is_complete(out): return 'it is complete'
@@ -219,6 +217,7 @@ def _no_way_on(out, cfg):
     if key: return f'{key} differs'
     if same_base(out, cfg.model.name) is False: return f'{cfg.model.name} has other weights now'
 
+# %% ../nbs/03_train.ipynb #82c1688b
 def resume_from(
     output_dir, # Where the run writes
     cfg:Config, # The run to continue
@@ -236,10 +235,11 @@ def resume_from(
     check_checkpoint(found[-1])
     return found[-1]
 
-# %% ../nbs/03_train.ipynb #ed0d9bd4
+# %% ../nbs/03_train.ipynb #176c30a1
 class _Data(TypedDict):
     fingerprint:dict[str, str]
 
+# %% ../nbs/03_train.ipynb #ed0d9bd4
 def check_data(
     output_dir, # Where the run writes
     splits, # From `make_splits`
@@ -251,7 +251,7 @@ def check_data(
         raise TinyReasoningError(f'Cannot continue the run in {output_dir}: '
             f'its {key} rows have changed')
 
-# %% ../nbs/03_train.ipynb #632f8661
+# %% ../nbs/03_train.ipynb #72660a18
 def check_free(
     adapter_path:Path, # Where an adapter is to go
 ):
@@ -261,6 +261,7 @@ def check_free(
     raise TinyReasoningError(f'{adapter_path} holds {what}: --overwrite moves it to `replaced`, '
         '--adapter_path puts this one elsewhere')
 
+# %% ../nbs/03_train.ipynb #632f8661
 def _same_training(adapter_path, cfg):
     "Whether the adapter was trained as `cfg` asks"
     own = trained_with(adapter_path)
@@ -287,7 +288,7 @@ def prepare_output(
     if not (overwrite or mine): check_free(adapter)
     return checkpoint
 
-# %% ../nbs/03_train.ipynb #73ec895c
+# %% ../nbs/03_train.ipynb #ae00cfa6
 def clear_output(
     output_dir, # Where the run writes
     adapter_path, # Where its adapter goes
@@ -306,6 +307,7 @@ def clear_output(
     else: put_aside(adapter.parent, [adapter.name])
     put_aside(out, make_way)
 
+# %% ../nbs/03_train.ipynb #73ec895c
 def _is_empty(folder): return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
 
 # %% ../nbs/03_train.ipynb #e77db92f
@@ -362,13 +364,14 @@ def say_where_to_continue(
         else: log.warning('Stopped before the first checkpoint: --resume starts again')
         raise
 
-# %% ../nbs/03_train.ipynb #11f93546
+# %% ../nbs/03_train.ipynb #0702a285
 def _make_trainer(method):
     "The function that makes the trainer for `method`"
     if method=='sft': from tiny_reasoning.trainer import make_trainer as f
     else: from tiny_reasoning.grpo import make_group_trainer as f
     return f
 
+# %% ../nbs/03_train.ipynb #11f93546
 def refuse_unsloth(
     backend:str, # `model.backend`
 ):
@@ -481,7 +484,7 @@ def _run(cfg, here, checkpoint, resume, callbacks, splits=None):
         f'{record["peak_memory_gb"]} GB peak; adapter in {adapter}')
     return trainer, tokenizer
 
-# %% ../nbs/03_train.ipynb #e06867b7
+# %% ../nbs/03_train.ipynb #7300fa09
 def _folders(project):
     "Folders of the run and its adapter, which can be written to"
     out = writable(project.output_dir, 'project.output_dir')
@@ -490,6 +493,7 @@ def _folders(project):
     writable(Path(os.path.abspath(adapter)).parent, 'project.adapter_path')
     return out, adapter
 
+# %% ../nbs/03_train.ipynb #e06867b7
 def train(
     cfg:Config, # The run
     resume:bool=False, # Continue from the newest complete checkpoint in `output_dir`

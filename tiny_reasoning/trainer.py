@@ -133,9 +133,10 @@ class SplitOnOOM:
 # %% ../nbs/02c_trainer.ipynb #1b563ec4
 class SplitSFTTrainer(SplitOnOOM, SFTTrainer): "SFTTrainer that continues where memory runs out"
 
-# %% ../nbs/02c_trainer.ipynb #ca1b01cb
+# %% ../nbs/02c_trainer.ipynb #4ddfad7a
 def _n_rows(n): return '1 row' if n==1 else f'{n} rows'
 
+# %% ../nbs/02c_trainer.ipynb #ca1b01cb
 @patch
 def check(self:SplitOnOOM,
     at:str, # Where memory ran out

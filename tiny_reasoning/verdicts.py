@@ -40,7 +40,7 @@ def judge(
             sums_hold=sums_hold(text), cut_off=r['cut_off'], tokens=r['tokens']) | theirs
     return [one(o,r) for o,r in zip(rows, replies, strict=True)]
 
-# %% ../nbs/02g_verdicts.ipynb #cd429cf3
+# %% ../nbs/02g_verdicts.ipynb #00933f19
 def harness_answer(
     reply:str, # Of a model
     strict:bool=False, # By `strict-match`, which wants `#### 18`, instead of `flexible-extract`
@@ -51,6 +51,7 @@ def harness_answer(
     if not found: return '[invalid]'
     return found[0] if strict else first(filter(None, found[-1])).strip()
 
+# %% ../nbs/02g_verdicts.ipynb #cd429cf3
 def harness_right(
     gold:str, # Correct answer
     reply:str, # Of a model
@@ -178,12 +179,13 @@ def mean_interval(
     half = t.ppf(0.975, len(v)-1)*v.std(ddof=1)/len(v)**0.5
     return max(0., float(v.mean()-half)), min(1., float(v.mean()+half))
 
-# %% ../nbs/02g_verdicts.ipynb #c1d4d9d5
+# %% ../nbs/02g_verdicts.ipynb #b499b4df
 def _voted(samples):
     "Whether the answer that most of `samples` give is correct"
     chosen = majority([o['answer'] for o in samples])
     return any(o['flexible'] for o in samples if o['answer']==chosen)
 
+# %% ../nbs/02g_verdicts.ipynb #c1d4d9d5
 def sampled_numbers(
     samples:list, # For each question a list of the same number of samples, from `sampled`
 )->dict: # samples, pass_at and majority
