@@ -121,7 +121,7 @@ def trained_with(
 def seen_questions(
     path, # An adapter's folder
 )->set: # Of `question_key`s; empty where nobody knows
-    "Keys of the questions that the adapter was trained and validated on; a warning where our own adapter doesn't say; raises `TinyReasoningError`"
+    "Keys of the questions that the adapter has seen, with a warning if ours doesn't say; raises `TinyReasoningError`"
     file = _facts(path)/'questions.txt'
     if not file.is_file():
         if trained_with(path):
@@ -140,7 +140,7 @@ def write_facts(
     cfg:Config, # What the run was started with
     seen=(), # Rows that it trains and validates on
 ):
-    "Write down how an adapter is made: the fingerprint of its base, the keys of the questions it sees, and the configuration"
+    "Write down how an adapter is made: its base's fingerprint, its questions' keys, and the configuration"
     before = seen_questions(cfg.lora.init) if cfg.lora.init else ()
     keys = dict.fromkeys([*before, *(question_key(o['question']) for o in seen)])
     atomic_write_text(Path(folder)/'questions.txt', '\n'.join(keys))
@@ -236,7 +236,7 @@ def _other_base(path):
 
 # %% ../nbs/02a_adapter.ipynb #c1a5e602
 def _compare_weights(path, model_name):
-    "A warning where the adapter in `path` was trained on other weights than those that `model_name` stands for, as far as it says"
+    "Warn where the adapter in `path` says that it was trained on other weights than those of `model_name`"
     if model_name is None: return
     named,own = _other_base(path), public_base(model_name).rpartition('/')[2]
     if isinstance(named, str) and named and Path(named).name.lower()!=own.lower():
@@ -249,7 +249,7 @@ def _compare_weights(path, model_name):
 
 # %% ../nbs/02a_adapter.ipynb #2e41e92a
 def _unlike_training(own, cfg):
-    "What differs between the training's `own` configuration and `cfg` in what a model reads and how it is measured, in words"
+    "How `cfg` differs from the training's `own` in what a model reads and how it is measured, in words"
     keys = ['model.name','model.max_seq_length','model.load_in_4bit','data.system_prompt']
     keys += [k for k in config_keys if k.startswith('evaluation.')]
     def value(c, k): return getattr(getattr(c, k.split('.')[0]), k.split('.')[1])
@@ -300,7 +300,7 @@ def adapter_shape(
 
 # %% ../nbs/02a_adapter.ipynb #46eae9fc
 def _difference(path, lora):
-    "The first key in which the adapter in `path` differs from `lora`, its value and that of `lora`; None where they agree"
+    "The first key in which the adapter in `path` differs from `lora`, and both values; None where they agree"
     have = adapter_shape(path)
     want = dict(r=lora.r, lora_alpha=lora.lora_alpha, use_rslora=lora.use_rslora,
         use_dora=lora.use_dora)
@@ -352,7 +352,7 @@ def load_adapter(
     path, # An adapter's folder
     trainable:bool=False, # Continue training it
 ):
-    "`model` with the adapter in `path`; `with model.disable_adapter():` gives the base model back; raises `TinyReasoningError`"
+    "`model` with the adapter in `path`, off again in `with model.disable_adapter():`; raises `TinyReasoningError`"
     import peft
     source = getattr(model, 'source', None)
     path = check_adapter(path, source)
@@ -391,7 +391,7 @@ def check_init(
     model_name:str, # As in `model.name`
     adapter_path, # Where training will save its own adapter
 ):
-    "Raise a `TinyReasoningError` where training can't start from `lora.init`: wrong model, wrong shape, or the folder it would write to"
+    "Raise a `TinyReasoningError` where training can't start from `lora.init`, or would write into it"
     if not lora.init: return
     same = Path(lora.init).resolve()==Path(adapter_path).resolve()
     expect(not same, 'lora.init', lora.init,

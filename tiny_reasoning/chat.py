@@ -76,8 +76,7 @@ class Chat:
 @patch
 def _messages(self:Chat, question, system_prompt):
     "`question` as a conversation; raises `TinyReasoningError` where it isn't text, or is longer than the model reads"
-    try: (question+system_prompt).encode()
-    except UnicodeEncodeError: raise TinyReasoningError('The question is not UTF-8 text') from None
+    with explain('The question is not UTF-8 text', UnicodeEncodeError): (question+system_prompt).encode()
     messages = to_prompt(question, system_prompt)
     n = len(encode(self.tokenizer, [messages]).input_ids[0])
     most = min(self.cfg.model.max_seq_length, self.model.config.max_position_embeddings)
@@ -200,7 +199,7 @@ _quit = 'exit','quit','/quit','/exit'
 def _lines():
     "Questions from standard input, one a line, up to `exit` or `/quit`; raises `TinyReasoningError` where there is none"
     n = 0
-    try:
+    with explain(f'standard input is not {sys.stdin.encoding} text', UnicodeDecodeError):
         for line in map(str.strip, sys.stdin):
             if line in _quit: break
             if not line: continue
@@ -209,8 +208,6 @@ def _lines():
                 continue
             n += 1
             yield line
-    except UnicodeDecodeError:
-        raise TinyReasoningError(f'standard input is not {sys.stdin.encoding} text') from None
     if not n:
         raise TinyReasoningError('no question on standard input; give one there or with --question')
 

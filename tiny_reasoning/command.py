@@ -26,7 +26,7 @@ def without_secrets(
 
 # %% ../nbs/00c_command.ipynb #062db014
 class _Formatter(logging.Formatter):
-    "Log lines without control characters; what follows a line break is indented, so that nothing in it passes for a line of ours"
+    "Log lines without control characters; further lines are indented, so that none passes for one of ours"
     def format(self, record):
         text = visible(without_secrets(super().format(record)))
         return text.replace('\n', '\n    ')

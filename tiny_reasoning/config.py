@@ -111,11 +111,12 @@ class Section:
         "Convert `value` as pydantic does, then look at each part of it"
         res = convert(value)
         for given,got in zip(listify(value), listify(res)):
-            if isinstance(given, bool) and not isinstance(got, bool):
-                raise ValueError('not true or false')
-            if isinstance(got, int) and got>=2**32: raise ValueError('below 2^32')
-            if isinstance(got, str) and re.search(r'[\ud800-\udfff]', got):
-                raise ValueError('of whole characters')
+            halves = isinstance(got, str) and re.search(r'[\ud800-\udfff]', got)
+            wrong = {
+                'not true or false': isinstance(given, bool) and not isinstance(got, bool),
+                'below 2^32': isinstance(got, int) and got>=2**32, 'of whole characters': halves}
+            why = first(k for k,v in wrong.items() if v)
+            if why: raise ValueError(why)
         return res
 
 # %% ../nbs/00_config.ipynb #7115efb7
@@ -368,7 +369,7 @@ def type_name(
     if args: return ' or '.join(map(type_name, args))
     return 'none' if t is type(None) else t.__name__
 
-# %% ../nbs/00_config.ipynb #97c51bef
+# %% ../nbs/00_config.ipynb #52aee327
 def _complaint(e, section=None):
     "The first error in pydantic's `e`, in one line; `section` is the object that was assigned to"
     err = e.errors(include_url=False)[0]
@@ -381,13 +382,19 @@ def _complaint(e, section=None):
     if ours: allowed += f', {ours}'
     return f'{key}: got {shorten(err["input"])}; allowed: {allowed}'
 
+# %% ../nbs/00_config.ipynb #97c51bef
+@contextmanager
+def _in_a_line(section=None):
+    "Context in which pydantic's error becomes a `ConfigError`; `section` is what was assigned to"
+    try: yield
+    except ValidationError as e: raise ConfigError(_complaint(e, section)) from None
+
 # %% ../nbs/00_config.ipynb #eea76269
 def _short_errors(cls):
     "Make a wrong assignment to a field of `cls` a `ConfigError`"
     assign = cls.__setattr__
     def checked(self, name, value):
-        try: assign(self, name, value)
-        except ValidationError as e: raise ConfigError(_complaint(e, self)) from None
+        with _in_a_line(self): assign(self, name, value)
     cls.__setattr__ = checked
 
 for c in (Config, *config_sections.values()): _short_errors(c)
@@ -440,5 +447,4 @@ def build(
     for key,v in by_key(values).items():
         section,name = key.split('.')
         tree.setdefault(section, {})[name] = _from_text(v, config_keys[key])
-    try: return Config(**tree)
-    except ValidationError as e: raise ConfigError(_complaint(e)) from None
+    with _in_a_line(): return Config(**tree)

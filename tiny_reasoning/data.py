@@ -66,7 +66,7 @@ def has_format(
     text:str, # A reply
     reasoning:bool=True # Was it taught to reason first?
 )->bool:
-    "Whether a reply has reasoning in its tags, then an answer after the mark; without `reasoning`, whether it is mark and answer alone"
+    "Whether a reply has reasoning in its tags, then mark and answer; without `reasoning`, those alone"
     if not reasoning: return bool(_alone.fullmatch(text))
     start,ends = _start.match(text), [m.start() for m in _end.finditer(text)]
     if not (start and ends): return False
@@ -261,7 +261,7 @@ _tags = {'<|begin_of_thought|>':'<think>', '<|end_of_thought|>':'</think>',
 _heading = r'(?i:(?:^|\n)[\s*#_]*final answer[\s*#_:]*)'
 
 def _without_boxes(text):
-    "`text` with what stands in its boxes; the last box goes where the number before it is the same, and a heading over it always"
+    "`text` without its boxes' frames; a last box that says the number before it goes, and so does a heading over it"
     box = list(_boxed.finditer(text))[-1]
     before,after = text[:box.start()].rstrip(' $\n\\[('), text[box.end():].strip(' .$\n\\])')
     if not before+after: return ''
@@ -309,7 +309,7 @@ def to_row(
     reasoning:str='', # The worked solution, where it stands apart from the answer
     **kwargs # Further columns, kept
 )->dict: # question, reasoning, answer
-    "A row in our format; the answer is in digits, or as written where it isn't one number; what is not text is a `TinyReasoningError`"
+    "A row in our format, the answer in digits if it is a number; a `TinyReasoningError` for what is not text"
     steps,final,_ = split_solution(_as_text(answer, 'answer', str|int|float))
     final = read_number(final) or final
     reasoning = _without_mark(_as_text(reasoning, 'reasoning'), final)
@@ -464,7 +464,7 @@ def given_answer(
     text:str, # A reply
     strict:bool=False, # Only what follows `**Final Answer:**`
 ): # Text, or None
-    "What a reply answers: one of the row's choices where it has some, a number where the correct answer is one, or else text"
+    "What a reply answers: one of the row's choices, a number if the correct answer is one, or else text"
     if 'judge' in row: return answer_text(text, strict)
     if row.get('choices'): return read_choice(row['choices'], text, strict)
     return (answer_text if _value(row['answer']) is None else read_answer)(text, strict)

@@ -131,7 +131,7 @@ def save_merged(
     folder, # Where to; made if needed
     dtype:str='float16', # 'float16' or 'bfloat16'
 ):
-    "Write a 16-bit model that `from_pretrained` opens without this package, and whose replies are greedy; `model` is in 16 bits afterwards"
+    "Write a model in 16 bits, which `model` has afterwards, that transformers opens and that replies greedily"
     import torch
     from transformers import GenerationConfig
     ends = dict(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
@@ -186,7 +186,7 @@ def write_ollama(
 def check_dest(
     dest, # Folder for the export
 )->Path: # Absolute, and without links
-    "Raise a `TinyReasoningError` where `dest` cannot be exchanged for a new export: it holds something else, or is a mount point"
+    "Raise a `TinyReasoningError` where `dest` holds something else than an export, or is a mount point"
     with explain(f'dest: cannot use {shorten(str(dest))}', OSError, ValueError, RuntimeError,
         error=ConfigError):
         path = Path(dest).expanduser().resolve()
@@ -276,7 +276,7 @@ def _prove(part, m, asked):
 
 # %% ../nbs/04d_export.ipynb #ac00001f
 def _write_ggufs(part, cfg, kinds, asked):
-    "Write GGUF files of `kinds` and a Modelfile into the folder `part`, without files whose proof fails; what `verify` found"
+    "Write a Modelfile and GGUF files of `kinds` into `part`, less those whose proof fails; what `verify` found"
     proofs,failed = {},None
     for k in kinds:
         file = part/f'{file_name(cfg.project.name)}-{k}.gguf'
@@ -367,7 +367,7 @@ def export(
     push:str='', # Upload it to this repository on the Hub, `name/of-model`; nothing is uploaded unless you give one
     quants:list[str]=None, # GGUF formats: f16, q8_0, q5_1, q5_0, q4_0; the first two unless given
 )->Path: # The folder
-    "Merge base and adapter, prove that the model answers as they do, and describe it, or copy the adapter; raises `TinyReasoningError`"
+    "Merge base and adapter, prove it and describe it, or copy the adapter; raises `TinyReasoningError`"
     from safetensors import SafetensorError
     kinds,path = gguf_kinds(to, quants), check_adapter(cfg.project.adapter_path, cfg.model.name)
     dest = check_dest(dest or Path(cfg.project.output_dir)/'export')

@@ -362,7 +362,7 @@ def generate(
     ids:bool=False, # Add the tokens
     logprobs:bool=False, # Add the log-probabilities of the tokens
 )->list: # In the order of `prompts`, a dict of text, tokens (without eos) and cut_off; with n>1 a list of n of them
-    "Write replies to `prompts`; `ids` and `logprobs` include eos, `logprobs` are of `logits/temperature` before `top_p`; raises `ConfigError`"
+    "Write replies to `prompts`; `ids` and `logprobs` include eos, and `logprobs` know no `top_p`; raises `ConfigError`"
     from accelerate.utils import gather_object
     from tqdm import tqdm
     check_sampling(temperature, top_p)

@@ -154,8 +154,7 @@ def check_family(
     config, # The model's
 ):
     "Raise a `TinyReasoningError` where `write_gguf` does not know this kind of model, or `gguf` is missing"
-    if find_spec('gguf') is None:
-        raise TinyReasoningError('GGUF needs another package: pip install "tiny_reasoning[offline]"')
+    expect(find_spec('gguf'), 'to', 'gguf', 'merged | adapter, or gguf after pip install "tiny_reasoning[offline]"')
     rope = (getattr(config, 'rope_parameters', None) or {}).get('rope_type', 'default')
     if getattr(config, 'use_sliding_window', False): rope = 'sliding window'
     if config.model_type in gguf_families and rope=='default': return
@@ -420,7 +419,7 @@ def modelfile(
     gguf:str, # Name of the GGUF file, in the same folder
     system_prompt:str='', # Opens every conversation, as in training
 )->str:
-    "What `ollama create NAME -f Modelfile` needs; raises `TinyReasoningError` where it would not build the prompts of training"
+    "What `ollama create NAME -f Modelfile` needs; raises `TinyReasoningError` where prompts would differ"
     template = ollama_template(tokenizer)
     system = system_prompt or default_system(tokenizer, split_chat_template(tokenizer))
     commands = [('FROM', f'./{gguf}'), ('TEMPLATE', template)]

@@ -178,7 +178,7 @@ def _of_all(self:GroupTrainer, batch):
 def drop_zero_advantage(self:GroupTrainer,
     batch:dict, # Replies with masks and advantages, from TRL
 )->dict:
-    "This process's share of the rows whose advantage is not 0, longest replies first; `longest`: the longest of all processes at each place"
+    "This process's share of the rows that teach, longest replies first, and `longest`, that of any process at each place"
     n,me = self.args.world_size, self.args.process_index
     if n>1: batch = self._of_all(batch)
     length,idle = batch['completion_mask'].sum(1), batch['advantages']==0
@@ -349,7 +349,7 @@ def filter_by_pass_rate(
     rows:list, # Rows from `make_splits`
     rates:list, # Share of correct replies to each
 )->list:
-    "The `rows` that the model sometimes or never answers correctly, in this order; a `TinyReasoningError` if it is never sometimes"
+    "The `rows` that the model sometimes, then never, answers correctly; a `TinyReasoningError` without the former"
     sometimes = [o for o,r in zip(rows, rates) if 0<r<1]
     never = [o for o,r in zip(rows, rates) if r==0]
     n,always = len(rows), rates.count(1)

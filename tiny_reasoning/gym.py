@@ -56,7 +56,7 @@ _operators = {ast.Add:operator.add, ast.Sub:operator.sub, ast.Mult:operator.mul,
     ast.Div:operator.truediv}
 
 def _sum_value(node, used):
-    "The exact value of a parsed sum; appends its numbers to `used`; a `ValueError` where it is more than `+-*/` of whole numbers"
+    "The exact value of a parsed sum of whole numbers, which go into `used`; a `ValueError` for more than `+-*/`"
     if isinstance(node, ast.Constant) and type(node.value) is int:
         used.append(node.value)
         return Fraction(node.value)
@@ -99,7 +99,7 @@ def score_reply(
     entry:dict, # A problem of it
     answer:str, # What a reply answers
 )->float: # 0 to 1, which is correct
-    "What the task's scorer says to `answer`, of which nothing is run; one that would run it gives 0 unless it is the known answer"
+    "What the task's scorer says to `answer`; one that would run it as code gives 0, unless it is the known answer"
     if entry['answer'] and answer.strip()==str(entry['answer']).strip(): return 1.
     # numbers that take Python hours
     if len(answer)>10_000 or re.search(r'e[-+]?\d{4}', answer, re.I): return 0.
@@ -167,7 +167,7 @@ class GymRows:
             else: yield self._scored(o)
 
     def _scored(self, o):
-        "A row with an answer, and our own way to it where we have one; where many answers are correct, the task may not name one"
+        "A row with an answer, which the task may not name where many are correct, and our own way to it if we have one"
         gold,way = str(o['answer'] or '(any that scores)'), _ways.get(self.task, lambda o: '')
         return dict(question=o['question'], reasoning=way(o), answer=gold,
             scorer=partial(score_reply, self.ds, self.task, o))

@@ -49,7 +49,7 @@ def fetch_embedded(
 
 # %% ../nbs/02_model.ipynb #0690c06d
 def _makes_giants(template):
-    "Whether the chat template calculates a power, a product of unknowns or a `round` to many places: no conversation needs one, and `x*x` in a loop can't be stopped"
+    "Whether a chat template has a power, a product of unknowns or a long `round`: `x*x` in a loop can't be stopped"
     from jinja2 import TemplateError, nodes
     from transformers.utils.chat_template_utils import _compile_jinja_template
     try: tree = _compile_jinja_template('').environment.parse(template)
@@ -137,7 +137,7 @@ def _keep_tags(tokenizer):
 def fix_tokenizer(
     tokenizer, # Changed in place
 ):
-    "`tokenizer` with eos at the end of a turn, padding on the left, and a template for reasoning, which one log line describes; raises `TinyReasoningError`"
+    "`tokenizer` with eos at a turn's end, padding on the left and a template for reasoning; raises `TinyReasoningError`"
     after = _after_reply(tokenizer)
     _set_ends(tokenizer)
     _keep_tags(tokenizer)
@@ -308,7 +308,7 @@ def for_this_machine(
     cfg:Config, # Stays as it is
     unsloth:bool=True, # Whether 'auto' may pick Unsloth
 )->Config:
-    "A copy of `cfg` in which each `auto` is a fact: backend, dtype, `auto_batch`, and an optimizer that this machine has"
+    "A copy of `cfg` in which each `auto` is a fact, with an optimizer that this machine has"
     import torch
     m,t,gpu = cfg.model, cfg.training, torch.cuda.is_available()
     backend = 'transformers' if m.backend=='auto' and not unsloth else pick_backend(m.backend)

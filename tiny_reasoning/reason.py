@@ -88,7 +88,7 @@ def _train(cfg, resume, overwrite, splits=None):
 def stage_record(
     output_dir, # Of a finished recipe
 )->list: # A dict for each stage: its name, seconds and numbers
-    "What each stage took and brought, from the files that it left; of a stage that was resumed, the seconds of its last process"
+    "What each stage took and brought, from its files; of a resumed stage, the seconds of its last process"
     out = Path(output_dir)
     def read(name): return read_json(out/name, dict)
     files = 'traces/traces.json', 'form/run.json', 'run.json', 'eval.json'

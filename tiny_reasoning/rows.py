@@ -165,15 +165,15 @@ _thoughts = 'reasoning', 'rationale', 'chain_of_thought', 'cot', 'thinking', 'th
 class _NoAnswers(TinyReasoningError): "There are questions, and no answers"
 
 # %% ../nbs/01c_rows.ipynb #5ac64dec
-def _find_columns(names, given=None):
+def _find_columns(names, given=None, source='data'):
     "Which of the columns `names` is the question, the answer and so on, where `given` doesn't say it"
     known = first(_shapes, lambda o: set(o.values())<=set(names))
     shape = _ours | given if given else dict(known or {})
     asks = {o.get('question') for o in [shape, *_shapes]} & set(names)
     if not shape or set(shape.values())-set(names):
         raise (_NoAnswers if asks else TinyReasoningError)(
-        f'no question and answer among its columns {shorten(names)}; '
-        "say which they are, as in --data.columns '{question: prompt, answer: target}'")
+            f'{source}: no question and answer among its columns {shorten(names)}; '
+            "say which they are, as in --data.columns '{question: prompt, answer: target}'")
     thought = first(o for o in _thoughts if o in names)
     if thought and not given and 'chat' not in shape: shape.setdefault('reasoning', thought)
     if shape.get('question')=='instruction' and 'input' in names: shape['input'] = 'input'
@@ -222,8 +222,7 @@ def _to_rows(found, name, columns=None):
     empty = {k for k in _thoughts if not any(o.get(k) for o in found)}
     names = [k for k in dict.fromkeys(k for o in found for k in o) if k not in empty]
     given = {k:str(v).lower() for k,v in (columns or {}).items()}
-    try: shape = _find_columns(names, given)
-    except TinyReasoningError as e: raise type(e)(f'{name}: {e}') from None
+    shape = _find_columns(names, given, name)
     words = [f'`{v}` is the {k}' for k,v in shape.items()]
     mark = split_solution(str(_arguments(found[0], shape)['answer']))[2]
     if mark not in ('', '####'): words.append(f"`{mark}` marks the final answer")

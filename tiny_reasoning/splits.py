@@ -286,7 +286,7 @@ def make_splits(
     tokenizer=None, # If given, drops rows that the model can't take: too long, with a special token, or changed by template or tokenizer
     problems=None # From `read_problems(cfg)`, if you have read them already
 )->AttrDict: # Lists of rows `train`, `validation`, `test` and `unseen`; `dropped`, a Counter; `shared`, from `ngram_overlaps`; `set_aside`
-    "Check and split the problems; no question is in two splits. `set_aside` says whether test rows come from the training rows"
+    "Check and split the problems, no question twice; `set_aside` says whether test rows come from the training rows"
     d,dropped,unfit = cfg.data, Counter(), None
     problems = problems or read_problems(cfg)
     from_file = isinstance(problems.train, list)

@@ -158,7 +158,6 @@ def why(self:Teacher,
 class _Model(TypedDict):
     id:str
 
-# %% ../nbs/02f_traces.ipynb #8c9db76a
 class _Models(TypedDict):
     data:list[_Model]
 
@@ -400,7 +399,7 @@ def traces(
     overwrite:bool=False, # Ask anew; the replies in the folder move to `replaced` when the first new one has come
     rows=None, # Rows to answer; those of `cfg.data` to train and validate on, where none are given
 )->Path: # The folder
-    "Collect correct replies to the training questions in a folder that `data.dataset_name` reads; killed and started again, it continues"
+    "Collect correct replies in a folder that `data.dataset_name` reads; killed and started again, it continues"
     _check_source(source)
     check_sampling(temperature, top_p)
     check_counts(samples=samples, max_per_question=max_per_question, at_once=at_once,

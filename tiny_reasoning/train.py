@@ -375,7 +375,7 @@ def _make_trainer(method):
 def refuse_unsloth(
     backend:str, # `model.backend`
 ):
-    "An error where Unsloth would put a GRPOTrainer of its own in place of TRL's; the decoder can't record its models either"
+    "An error where Unsloth would put its own GRPOTrainer, whose models we can't record, in place of TRL's"
     expect(backend!='unsloth', 'model.backend', backend,
         'auto | transformers, with training.method grpo')
     if 'unsloth' in sys.modules:
@@ -387,7 +387,7 @@ def refuse_unsloth(
 def fast_matmul(
     device:str, # `cpu` or another type of device, where nothing is changed
 ):
-    "Context in which a CPU may multiply float32 matrices in bfloat16 (about 3 digits), which also selects oneDNN's faster float32 kernels"
+    "Context in which a CPU multiplies matrices by oneDNN's faster kernels, perhaps in bfloat16 (3 digits or so)"
     import torch
     before = torch.get_float32_matmul_precision()
     if device=='cpu': torch.set_float32_matmul_precision('medium')

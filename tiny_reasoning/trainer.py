@@ -308,7 +308,7 @@ class KeepCheckpoints(TrainerCallback):
 
 # %% ../nbs/02c_trainer.ipynb #8202d243
 def _float32(model):
-    "Make the trainable weights float32: SFTTrainer casts a quantised model's adapter to bfloat16, which float16's gradient scaler can't unscale"
+    "Make the trainable weights float32, since TRL casts them to bfloat16, which float16's scaler can't unscale"
     for p in model.parameters():
         if p.requires_grad: p.data = p.data.float()
 

@@ -134,7 +134,7 @@ def share_of(
 def summary(
     verdicts:list, # From `judge`
 )->dict: # questions, flexible and strict (right, accuracy, low, high), with_sums, false_sums, format, cut_off, mean_tokens
-    "Accuracies with intervals, correct answers with sums and those with false ones, shares in the format and cut off, and length"
+    "Accuracies with intervals, correct answers with sums and false sums, shares in format and cut off, and length"
     n = len(verdicts)
     count = {k:sum(o[k] for o in verdicts)
         for k in ('flexible','strict','format','cut_off','tokens')}
