@@ -92,8 +92,7 @@ def _append(self:Journal, o):
     "Write `o` as the last line; the first one goes below a line that says how replies are drawn"
     if not self.begun and self.fresh: put_aside(self.path.parent, [self.path.name, *self.beside])
     lines = [o] if self.begun else [self.how, o]
-    n = sum(map(len, self.replies.values()))
-    with explain(f'Cannot write {str(self.path)!r}, which keeps {n:,} replies', OSError):
+    with explain(f'Cannot write {str(self.path)!r}, whose replies are kept', OSError):
         if self.begun and self.end is not None: os.truncate(self.path, self.end)
         with self.path.open('ab') as f:
             f.write(self.gap + b''.join(json.dumps(o).encode()+b'\n' for o in lines))
