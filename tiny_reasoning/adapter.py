@@ -79,8 +79,8 @@ def add_lora(
         target_modules=_targets(model, lora), use_rslora=lora.use_rslora)
     if _on_unsloth(model):
         from unsloth import FastLanguageModel
-        model = FastLanguageModel.get_peft_model(model, **shape, use_gradient_checkpointing=False,
-            random_state=seed)
+        model = FastLanguageModel.get_peft_model(
+            model, **shape, use_gradient_checkpointing=False, random_state=seed)
     else:
         import peft
         config = peft.LoraConfig(task_type='CAUSAL_LM', use_dora=lora.use_dora, **shape)
@@ -302,8 +302,8 @@ def adapter_shape(
 def _difference(path, lora):
     "The first key in which the adapter in `path` differs from `lora`, and both values; None where they agree"
     have = adapter_shape(path)
-    want = dict(r=lora.r, lora_alpha=lora.lora_alpha, use_rslora=lora.use_rslora,
-        use_dora=lora.use_dora)
+    names = 'r','lora_alpha','use_rslora','use_dora'
+    want = {k:getattr(lora, k) for k in names}
     if lora.target_modules!=['all-linear']: want['target_modules'] = sorted(lora.target_modules)
     return first((k, have[k], v) for k,v in want.items() if have[k]!=v)
 
@@ -464,8 +464,8 @@ def _plain_lora(layer):
 def _same_input(parent):
     "The LoRA layers right below `parent`, in lists of those that read the same input"
     res = {}
-    shared = {k:i for i,ks in enumerate([('q_proj','k_proj','v_proj'), ('gate_proj','up_proj')])
-        for k in ks}
+    groups = ('q_proj','k_proj','v_proj'), ('gate_proj','up_proj')
+    shared = {k:i for i,ks in enumerate(groups) for k in ks}
     for n,o in parent.named_children():
         if _plain_lora(o): res.setdefault(shared.get(n, n), []).append(o)
     return res.values()

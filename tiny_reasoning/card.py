@@ -476,8 +476,8 @@ def upload(
     message = f'Exported by tiny_reasoning {__version__}'
     try:
         url = api.create_repo(repo, private=True, exist_ok=True)
-        api.upload_folder(repo_id=repo, folder_path=str(folder), allow_patterns=names,
-            commit_message=message)
+        api.upload_folder(
+            repo_id=repo, folder_path=str(folder), allow_patterns=names, commit_message=message)
         missing = sorted({*names} - {*api.list_repo_files(repo)})
     except (OSError, ValueError, RuntimeError, HTTPError) as e:
         raise TinyReasoningError(f'Upload to {repo}: {_reason(e)}. '

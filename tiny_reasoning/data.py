@@ -317,8 +317,8 @@ def to_row(
     reasoning = re.sub(rf'<<[^<>]*>>|{_heading}(?=\n|$)', '', reasoning).strip()
     if 'think>' in reasoning:
         reasoning = re.sub(r'\n\n+', '\n', re.sub('</?think>', '\n', reasoning)).strip()
-    return dict(question=_as_text(question, 'question'), reasoning=reasoning,
-        answer=final, **kwargs)
+    question = _as_text(question, 'question')
+    return dict(question=question, reasoning=reasoning, answer=final, **kwargs)
 
 # %% ../nbs/01_data.ipynb #8b2770b4
 def _in_last_line(row):

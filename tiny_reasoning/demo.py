@@ -96,10 +96,10 @@ class Controls(w.VBox):
         cfg,names = chat.cfg, {'Tuned':['tuned'], 'Base':['base'], 'Side by side':['base','tuned']}
         there = [(k,v) for k,v in names.items() if set(v)<=set(chat.models)]
         self.models = w.ToggleButtons(options=there)
-        self.temperature = w.FloatSlider(0, min=0, max=1.5, step=0.1, description='Temperature',
-            readout_format='.1f')
-        self.max_new = w.BoundedIntText(cfg.evaluation.max_new_tokens, min=1, max=4096,
-            description='Max tokens')
+        self.temperature = w.FloatSlider(
+            0, min=0, max=1.5, step=0.1, description='Temperature', readout_format='.1f')
+        self.max_new = w.BoundedIntText(
+            cfg.evaluation.max_new_tokens, min=1, max=4096, description='Max tokens')
         self.max_new.add_class('tr-number')
         self.system = w.Text(cfg.data.system_prompt, description='System').add_class('tr-system')
         first = w.HBox([self.models, self.temperature, self.max_new]).add_class('tr-wrap')

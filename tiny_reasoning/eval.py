@@ -155,8 +155,8 @@ def _answers(model, tokenizer, rows, cfg, name, question, reasoning):
     verdicts = judge(rows, ask(name), e.harness_shots is not None, reasoning)
     seconds = time.time()-start
     if not e.samples: return verdicts, seconds
-    drawn = ask(f'{name}, sampled', n=e.samples, temperature=e.temperature, top_p=e.top_p,
-        seed=cfg.project.seed)
+    how = dict(temperature=e.temperature, top_p=e.top_p, seed=cfg.project.seed)
+    drawn = ask(f'{name}, sampled', n=e.samples, **how)
     drawn = drawn if e.samples>1 else [[o] for o in drawn]
     return [v | dict(samples=s) for v,s in zip(verdicts, sampled(rows, drawn))], seconds
 

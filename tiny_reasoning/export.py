@@ -95,8 +95,8 @@ def reference_outputs(
     replies:list=None, # Texts at which to take the logits; its own unless given
 )->tuple: # replies, logits
     "What `model` replies to `prompts`, and its logits there"
-    own = [o['text'] for o in generate(model, tokenizer, prompts, max_new_tokens,
-        batch_size, 'Checking')]
+    made = generate(model, tokenizer, prompts, max_new_tokens, batch_size, 'Checking')
+    own = [o['text'] for o in made]
     return own, next_logits(model, tokenizer, prompts, replies or own)
 
 # %% ../nbs/04d_export.ipynb #ed4e6f15
@@ -112,8 +112,8 @@ def verify(
     batch_size:int=None, # Replies side by side; as many as fit unless given
 )->dict: # questions, same, kl, logits
     "Compare an exported model with the adapter; raises `TinyReasoningError` where they are too far apart"
-    replies,logits = reference_outputs(model, tokenizer, prompts, max_new_tokens,
-        batch_size, want[0])
+    asked = prompts, max_new_tokens, batch_size
+    replies,logits = reference_outputs(model, tokenizer, *asked, want[0])
     same = sum(a==b for a,b in zip(want[0], replies))
     res = dict(questions=len(prompts), same=same, **kl_divergence(want[1], logits))
     text = (f"{name}: {same} of {len(prompts)} replies are the adapter's; "

@@ -143,8 +143,8 @@ def find_pre_tokenizer(
     special = [o.content for o in tokenizer.added_tokens_decoder.values()]
     want = tokenizer(tricky, add_special_tokens=False).input_ids
     for pre in pre_tokenizers if merges else ():
-        got = as_llama_cpp(tokens, merges, special, pre).encode_batch(tricky,
-            add_special_tokens=False)
+        ours = as_llama_cpp(tokens, merges, special, pre)
+        got = ours.encode_batch(tricky, add_special_tokens=False)
         if [o.ids for o in got]==want: return pre
     raise TinyReasoningError('GGUF: the pre-tokenizer of this model is none of '
         f'{", ".join(pre_tokenizers)}; use --to merged')
@@ -210,8 +210,8 @@ def _write_weights(w, where, config, kind):
     formats = {k:gguf_format(gguf_name(k, config), s, kind) for k,s in shapes.items()}
     for k,s in shapes.items():
         size = np.prod(gguf.quant_shape_to_byte_shape(s, formats[k]))
-        w.add_tensor_info(gguf_name(k, config), s, np.dtype(np.float32), int(size),
-            raw_dtype=formats[k])
+        w.add_tensor_info(
+            gguf_name(k, config), s, np.dtype(np.float32), int(size), raw_dtype=formats[k])
     for o in (w.write_header_to_file, w.write_kv_data_to_file, w.write_ti_data_to_file): o()
     for k,f in where.items():
         x,heads = f.get_tensor(k).float().numpy(),rope_heads(k, config)
@@ -465,6 +465,6 @@ def check_modelfile(
     for o in prompts:
         want = tokenizer.apply_chat_template(o, add_generation_prompt=True, return_dict=True).input_ids
         if ollama_tokens(text, tokenizer, o[-1]['content'])==want: continue
-        raise TinyReasoningError(f'the prompt for {shorten(o[-1]["content"])} is not '
-            'that of training')
+        question = shorten(o[-1]['content'])
+        raise TinyReasoningError(f'the prompt for {question} is not that of training')
     return len(prompts)

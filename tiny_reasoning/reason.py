@@ -127,8 +127,8 @@ def _answer(cfg, splits, again):
     out = Path(cfg.project.output_dir)
     record = out/'traces'/'traces.json'
     if record.is_file() and not again: return log.info(f'{record.parent} is complete')
-    traces(cfg, samples=cfg.form.samples, dest=str(record.parent), overwrite=again,
-        rows=splits.train)
+    traces(
+        cfg, samples=cfg.form.samples, dest=str(record.parent), overwrite=again, rows=splits.train)
     if processes().is_main_process:
         put_aside(out, ['form'])
         if holds_run(out): clear_output(out, cfg.project.adapter_path)

@@ -284,8 +284,8 @@ def read_eval(
     try: same = _rounded(sets_of(lines))==_rounded(result['sets'])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError): same = False
     if not same:
-        raise TinyReasoningError(f'{path} says something else than its predictions: '
-            'run tiny_eval again')
+        raise TinyReasoningError(
+            f'{path} says something else than its predictions: run tiny_eval again')
     return result
 
 # %% ../nbs/02h_results.ipynb #a9d2507c

@@ -151,15 +151,15 @@ def _read_file(path):
 
 # %% ../nbs/01c_rows.ipynb #24070f68
 _ours = dict(question='question', answer='answer')
-_pairs = [o.split() for o in ('problem solution', 'problem answer', 'question solution',
-    'question response',
+_pairs = [o.split() for o in (
+    'problem solution', 'problem answer', 'question solution', 'question response',
     'query response', 'instruction output', 'prompt completion', 'prompt response')]
 _shapes = [ # Our names for columns that come together; the first that fits is taken
     _ours | dict(reasoning='solution'),
-    dict(question='problem', reasoning='solution', answer='answer'), _ours,
-    *(dict(question=q, answer=a) for q,a in _pairs), dict(chat='messages'),
-    dict(chat='conversations')]
-# Beside the answer
+    dict(question='problem', reasoning='solution', answer='answer'),
+    _ours, *(dict(question=q, answer=a) for q,a in _pairs),
+    dict(chat='messages'), dict(chat='conversations')]
+# Columns of thoughts beside the answer
 _thoughts = 'reasoning', 'rationale', 'chain_of_thought', 'cot', 'thinking', 'thinking_trajectories'
 
 class _NoAnswers(TinyReasoningError): "There are questions, and no answers"
@@ -205,7 +205,7 @@ def _arguments(row, shape):
     "What `to_row` gets of `row`, whose columns are as `_find_columns` found"
     o = {k:row.get(v) for k,v in shape.items()}
     if 'chat' in o: return _exchange(o['chat'])
-    # TRL's
+    # prompt and completion as TRL has them
     if isinstance(o['question'], list) and isinstance(o['answer'], list):
         return _exchange(o['question']+o['answer'])
     if shape.get('reasoning') in _thoughts:

@@ -142,8 +142,8 @@ def _arrives(row, tokens, tokenizer, system_prompt):
 def _unfit(rows, tokenizer, special, longest, system_prompt, reply=True):
     "Why a model can't take each of `rows`, or their questions alone where not `reply`; None for those it can"
     if not reply: rows = [o | dict(reasoning='', answer='') for o in rows]
-    texts = ['\n'.join([system_prompt, *map(o.get, ('question','reasoning','answer'))])
-        for o in rows]
+    parts = 'question','reasoning','answer'
+    texts = ['\n'.join([system_prompt, *map(o.get, parts)]) for o in rows]
     # no real text has tokens of a hundred characters on average
     short = [len(o)<=100*longest for o in texts]
     if not any(short): return ['too long']*len(rows)
@@ -308,8 +308,8 @@ def make_splits(
     train,validation = _train_and_validation(rows, d.validation_split)
     if not d.reasoning: train,validation = map(_answers_alone, (train, validation))
     lists = dict(train=train, validation=validation, test=test, unseen=unseen)
-    log.info(f'Rows: {", ".join(f"{k} {len(v):,}" for k,v in lists.items() if v)}; dropped: '
-        f'{_counts(dropped)}')
+    sizes = ', '.join(f'{k} {len(v):,}' for k,v in lists.items() if v)
+    log.info(f'Rows: {sizes}; dropped: {_counts(dropped)}')
     return AttrDict(lists, dropped=dropped, shared=shared,
         set_aside=from_file and not problems.test)
 

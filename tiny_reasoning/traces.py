@@ -57,8 +57,8 @@ def sample(
         prompts = [to_prompt(o['question'], cfg.data.system_prompt) for o in some]
         seed = int(question_key(f'{cfg.project.seed} {len(journal[some[0]])} {some[0]["question"]}')[:8], 16)
         desc = f'Sampling, batch {i} of {len(batches)}'
-        replies = generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, desc, n,
-            temperature, top_p, seed)
+        how = n, temperature, top_p, seed
+        replies = generate(model, tokenizer, prompts, e.max_new_tokens, e.batch_size, desc, *how)
         for row,o in zip(some, replies):
             for reply in ([o] if n==1 else o): journal.add(row, reply)
 
@@ -170,8 +170,8 @@ def _only_model(self:Teacher):
     if any(_quotes_secret(o, self.key) for o in names):
         raise TinyReasoningError(f'{self.url}: it quotes the key')
     if len(names)==1: return names[0]
-    raise TinyReasoningError(f'{self.url} has {len(names)} models: give one with --teacher '
-        f'({shorten(names)})')
+    raise TinyReasoningError(
+        f'{self.url} has {len(names)} models: give one with --teacher ({shorten(names)})')
 
 # %% ../nbs/02f_traces.ipynb #6a204f19
 class _Message(TypedDict):
@@ -344,8 +344,8 @@ def _check_folder(folder):
     "A `TinyReasoningError` where `folder` holds a run, an adapter or an export"
     there = next((o for o in _others if os.path.lexists(Path(folder)/o)), None)
     if there:
-        raise TinyReasoningError(f'{str(folder)!r} holds {_others[there]} ({there}): '
-            'choose another --dest')
+        raise TinyReasoningError(
+            f'{str(folder)!r} holds {_others[there]} ({there}): choose another --dest')
 
 # %% ../nbs/02f_traces.ipynb #2833da4c
 def _own_replies(cfg, how, rows, journal, samples, **drawn):
@@ -364,8 +364,8 @@ _written = ['traces.json', 'train.jsonl', 'test.jsonl'] # Beside the journal
 def _write_traces(folder, rows, test, journal, record):
     "Choose among the replies in `journal`, and write what is worth learning"
     folder,samples = Path(folder),record['samples']
-    kept,fates,rates = _trace_rows(rows, journal, samples, record['max_per_question'],
-        record['else_gold'])
+    most,gold = record['max_per_question'], record['else_gold']
+    kept,fates,rates = _trace_rows(rows, journal, samples, most, gold)
     if not kept: raise TinyReasoningError(_nothing_right(fates))
     right = [n for n,_ in rates.values()]
     counts = dict(questions=len(rows), solved=sum(n>0 for n in right),
@@ -402,8 +402,8 @@ def traces(
     "Collect correct replies in a folder that `data.dataset_name` reads; killed and started again, it continues"
     _check_source(source)
     check_sampling(temperature, top_p)
-    check_counts(samples=samples, max_per_question=max_per_question, at_once=at_once,
-        retries=retries+1)
+    check_counts(
+        samples=samples, max_per_question=max_per_question, at_once=at_once, retries=retries+1)
     check_counts(10**5, timeout=timeout)
     cfg = for_this_machine(cfg)
     start,drawn = time.time(), dict(temperature=temperature, top_p=top_p)
@@ -426,8 +426,8 @@ def traces(
         if failures:
             log.warning(f'{failures.total():,} replies failed ({"; ".join(failures)}): '
                 'start again to ask for them')
-        record = dict(data=asdict(cfg.data), samples=samples, max_per_question=max_per_question,
-            else_gold=else_gold)
+        limits = dict(samples=samples, max_per_question=max_per_question, else_gold=else_gold)
+        record = dict(data=asdict(cfg.data)) | limits
         record |= how | dict(replies_before=before, seconds=round(time.time()-start, 1))
         if main: _write_traces(folder, rows, test, journal, record)
     processes().wait_for_everyone()

@@ -379,8 +379,8 @@ def refuse_unsloth(
     expect(backend!='unsloth', 'model.backend', backend,
         'auto | transformers, with training.method grpo')
     if 'unsloth' in sys.modules:
-        raise TinyReasoningError('Unsloth is imported here, and with it another GRPOTrainer: '
-            'start a new process')
+        raise TinyReasoningError(
+            'Unsloth is imported here, and with it another GRPOTrainer: start a new process')
 
 # %% ../nbs/03_train.ipynb #a1b4ffad
 @contextmanager

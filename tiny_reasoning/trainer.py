@@ -38,8 +38,8 @@ def to_dataset(
     "Rows in tokens, as SFTTrainer takes them"
     plain = Dataset.from_list([{k:o[k] for k in ('question','reasoning','answer')} for o in rows])
     def some(batch):
-        made = to_tokens([dict(zip(batch, o)) for o in zip(*batch.values())],
-            tokenizer, system_prompt)
+        rows = [dict(zip(batch, o)) for o in zip(*batch.values())]
+        made = to_tokens(rows, tokenizer, system_prompt)
         return {k:[o[k] for o in made] for k in made[0]}
     return plain.map(some, batched=True, num_proc=num_proc,
         remove_columns=plain.column_names, desc='Tokens')
