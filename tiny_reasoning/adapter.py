@@ -382,8 +382,10 @@ def with_adapter(
 # %% ../nbs/02a_adapter.ipynb #c6108e3a
 def _check_shape(lora):
     "Raise a `ConfigError` where the adapter in `lora.init` has another shape than `lora`"
-    key,have,want = _difference(lora.init, lora) or (None, None, None)
-    expect(have==want, f'lora.{key}', want, f'{have}, as in the adapter in lora.init')
+    differs = _difference(lora.init, lora)
+    if not differs: return
+    key,have,want = differs
+    raise ConfigError(f'lora.{key}: got {want}; allowed: {have}, as in the adapter in lora.init')
 
 # %% ../nbs/02a_adapter.ipynb #dfcdc014
 def check_init(

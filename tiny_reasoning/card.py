@@ -264,8 +264,9 @@ def _step_line(own, run):
 def _versions(run):
     "The packages that made the model"
     packages = run.versions if run else {}
-    here = dict(tiny_reasoning=__version__) | {o:version(o) for o in ('torch','transformers','peft')}
-    packages = packages or here
+    if not packages:
+        here = {o:version(o) for o in ('torch','transformers','peft')}
+        packages = dict(tiny_reasoning=__version__) | here
     return f'- Versions: {", ".join(escape(f"{k} {v}") for k,v in packages.items())}.'
 
 # %% ../nbs/02i_card.ipynb #ab000041

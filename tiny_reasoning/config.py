@@ -111,12 +111,11 @@ class Section:
         "Convert `value` as pydantic does, then look at each part of it"
         res = convert(value)
         for given,got in zip(listify(value), listify(res)):
-            halves = isinstance(got, str) and re.search(r'[\ud800-\udfff]', got)
-            wrong = {
-                'not true or false': isinstance(given, bool) and not isinstance(got, bool),
-                'below 2^32': isinstance(got, int) and got>=2**32, 'of whole characters': halves}
-            why = first(k for k,v in wrong.items() if v)
-            if why: raise ValueError(why)
+            if isinstance(given, bool) and not isinstance(got, bool):
+                raise ValueError('not true or false')
+            if isinstance(got, int) and got>=2**32: raise ValueError('below 2^32')
+            if isinstance(got, str) and re.search(r'[\ud800-\udfff]', got):
+                raise ValueError('of whole characters')
         return res
 
 # %% ../nbs/00_config.ipynb #7115efb7
@@ -296,7 +295,7 @@ _short = dict(
     project='seed output_dir adapter_path',
     data='num_samples test_samples validation_split',
     training='learning_rate max_steps gradient_accumulation_steps warmup_steps '
-    'eval_steps save_steps')
+        'eval_steps save_steps')
 short_names = {n:f'{s}.{n}' for s,names in _short.items() for n in names.split()}
 short_names |= {'init':'lora.init', 'lora_r':'lora.r', 'lora_alpha':'lora.lora_alpha',
     'batch_size':'training.per_device_train_batch_size'}

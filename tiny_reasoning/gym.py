@@ -162,8 +162,8 @@ class GymRows:
             if template in self.exclude or self.templates and template not in self.templates:
                 continue
             o = self._problem(i)
-            steps = o.get('metadata', {}).get('answer_cot')
-            if steps is not None: yield to_row(o['question'], steps, template=template)
+            more = o.get('metadata', {})
+            if 'answer_cot' in more: yield to_row(o['question'], more['answer_cot'], template=template)
             else: yield self._scored(o)
 
     def _scored(self, o):

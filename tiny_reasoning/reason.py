@@ -38,7 +38,7 @@ def recipe_splits(
     with explain(f'Cannot load {one_line(cfg.model.name, 80)!r}', OSError, ValueError):
         tokenizer = fix_tokenizer(AutoTokenizer.from_pretrained(model_folder(cfg.model.name)))
     splits = make_splits(cfg, tokenizer)
-    check_validation(splits)
+    check_validation(splits)  # an error now, not after three stages
     new_questions(splits)
     return splits
 

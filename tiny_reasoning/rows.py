@@ -78,14 +78,15 @@ _decoder = json.JSONDecoder(parse_float=str, parse_int=str) # Numbers as they ar
 _blank = re.compile(r'\s*')
 
 def _json_rows(text):
-    "The rows in the JSON values of `text`, one after the other; a `ValueError` names the line"
+    "The rows in the JSON values of `text`, one after the other; a `ValueError` names the line where one begins"
     rows,at = [],_blank.match(text).end()
     while at<len(text):
-        value,end = _decoder.raw_decode(text, at)
-        try: rows += _rows_in(value)
-        except ValueError as e:
+        try:
+            value,end = _decoder.raw_decode(text, at)
+            rows += _rows_in(value)
+        except ValueError as e:  # JSON's errors are some, too
             line = text.count('\n', 0, at)+1
-            raise ValueError(f'line {line}: {e}') from None
+            raise ValueError(f'from line {line} on: {e}') from None
         at = _blank.match(text, end).end()
     return rows
 

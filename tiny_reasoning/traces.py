@@ -427,8 +427,8 @@ def traces(
             log.warning(f'{failures.total():,} replies failed ({"; ".join(failures)}): '
                 'start again to ask for them')
         limits = dict(samples=samples, max_per_question=max_per_question, else_gold=else_gold)
-        record = dict(data=asdict(cfg.data)) | limits
-        record |= how | dict(replies_before=before, seconds=round(time.time()-start, 1))
+        took = dict(replies_before=before, seconds=round(time.time()-start, 1))
+        record = dict(data=asdict(cfg.data)) | limits | how | took
         if main: _write_traces(folder, rows, test, journal, record)
     processes().wait_for_everyone()
     return folder

@@ -165,8 +165,8 @@ _same = dict(project='seed', model='name max_seq_length load_in_4bit',
     training='method effective_batch learning_rate num_train_epochs max_steps warmup_steps '
         'optim weight_decay lr_scheduler_type')
 _same_keys = [f'{s}.{o}' for s,names in _same.items() for o in names.split()]
-_same_keys += [o for o in config_keys if o.startswith(('lora.','data.','grpo.'))]
-_same_keys.remove('data.num_proc')
+_same_keys += [o for o in config_keys
+    if o.startswith(('lora.','data.','grpo.')) and o!='data.num_proc']
 
 def differing_key(
     a:Config, # Of a run

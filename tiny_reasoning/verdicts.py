@@ -139,8 +139,8 @@ def summary(
     count = {k:sum(o[k] for o in verdicts)
         for k in ('flexible','strict','format','cut_off','tokens')}
     sums = [o['sums_hold'] for o in verdicts if o['flexible'] and o['sums_hold'] is not None]
-    theirs = [k for k in ('harness_flexible','harness_strict') if k in verdicts[0]]
-    theirs = {k:share_of(sum(o[k] for o in verdicts), n) for k in theirs}
+    kinds = [k for k in ('harness_flexible','harness_strict') if k in verdicts[0]]
+    theirs = {k:share_of(sum(o[k] for o in verdicts), n) for k in kinds}
     return dict(
         questions=n, flexible=share_of(count['flexible'], n), strict=share_of(count['strict'], n),
         with_sums=len(sums), false_sums=sums.count(False),
